@@ -1,0 +1,223 @@
+//! Avro's binary encoding of the few types that our records are made of.
+
+use domain::Timestamp;
+
+use crate::{DecodeError, Fault};
+
+/// Reads a record from its first byte to its last. Every method names the field that it reads, for the error.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn long(&mut self, field: &'static str) -> Result<i64, DecodeError> {
+        let start = self.at;
+        let mut bits = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let Some(&byte) = self.bytes.get(self.at) else {
+                return Err(self.fault(field, Fault::Truncated { wanted: 1, left: 0 }));
+            };
+            self.at += 1;
+            // the tenth byte has room for one bit more
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            bits |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok((bits >> 1) as i64 ^ -((bits & 1) as i64));
+            }
+        }
+        self.at = start;
+        Err(self.fault(field, Fault::Overflow))
+    }
+
+    pub(crate) fn int(&mut self, field: &'static str) -> Result<i32, DecodeError> {
+        let start = self.at;
+        let number = self.long(field)?;
+        i32::try_from(number).map_err(|_| fault_at(field, start, Fault::Overflow))
+    }
+
+    /// A long that is at least `least`.
+    pub(crate) fn count(&mut self, field: &'static str, least: i64) -> Result<u64, DecodeError> {
+        let start = self.at;
+        let found = self.long(field)?;
+        u64::try_from(found)
+            .ok()
+            .filter(|_| found >= least)
+            .ok_or_else(|| fault_at(field, start, Fault::TooSmall { found, least }))
+    }
+
+    #[inline]
+    pub(crate) fn timestamp(&mut self, field: &'static str) -> Result<Timestamp, DecodeError> {
+        self.long(field).map(Timestamp::from_micros)
+    }
+
+    #[inline]
+    pub(crate) fn double(&mut self, field: &'static str) -> Result<f64, DecodeError> {
+        match self.bytes[self.at..].first_chunk() {
+            Some(&bytes) => {
+                self.at += bytes.len();
+                Ok(f64::from_le_bytes(bytes))
+            }
+            None => Err(self.fault(
+                field,
+                Fault::Truncated {
+                    wanted: 8,
+                    left: self.left(),
+                },
+            )),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
+        let start = self.at;
+        let found = self.long(field)?;
+        let Some(bytes) = usize::try_from(found)
+            .ok()
+            .and_then(|length| self.bytes[self.at..].get(..length))
+        else {
+            return Err(fault_at(
+                field,
+                start,
+                Fault::Length {
+                    found,
+                    left: self.left(),
+                },
+            ));
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| fault_at(field, start, Fault::Utf8))?;
+        self.at += bytes.len();
+        Ok(text)
+    }
+
+    /// Text that `parse` takes as the name of a farm or a turbine.
+    pub(crate) fn id<T>(
+        &mut self,
+        field: &'static str,
+        parse: fn(&str) -> Result<T, domain::IdError>,
+    ) -> Result<T, DecodeError> {
+        let start = self.at;
+        parse(self.string(field)?).map_err(|error| fault_at(field, start, error.into()))
+    }
+
+    /// The branch of a union or the symbol of an enum.
+    #[inline]
+    pub(crate) fn choice(&mut self, field: &'static str, choices: usize) -> Result<usize, DecodeError> {
+        let start = self.at;
+        let found = self.long(field)?;
+        match usize::try_from(found) {
+            Ok(choice) if choice < choices => Ok(choice),
+            _ => Err(fault_at(field, start, Fault::Choice { found, choices })),
+        }
+    }
+
+    /// A union of null and what `value` reads.
+    #[inline]
+    pub(crate) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        value: impl FnOnce(&mut Self, &'static str) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, DecodeError> {
+        match self.choice(field, 2)? {
+            0 => Ok(None),
+            _ => value(self, field).map(Some),
+        }
+    }
+
+    /// An array of what `item` reads, each of at least one byte.
+    pub(crate) fn array<T>(
+        &mut self,
+        field: &'static str,
+        mut item: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let mut items = Vec::new();
+        loop {
+            let start = self.at;
+            let found = self.long(field)?;
+            if found == 0 {
+                return Ok(items);
+            }
+            if found < 0 {
+                // a negative count is followed by the block's size, for those who want to skip it
+                self.long(field)?;
+            }
+            let left = self.left();
+            let length = usize::try_from(found.unsigned_abs()).unwrap_or(usize::MAX);
+            if length > left {
+                return Err(fault_at(field, start, Fault::Length { found, left }));
+            }
+            for _ in 0..length {
+                items.push(item(self)?);
+            }
+        }
+    }
+
+    /// Says that the record is at its end.
+    #[inline]
+    pub(crate) fn finish(self, record: &'static str) -> Result<(), DecodeError> {
+        match self.left() {
+            0 => Ok(()),
+            length => Err(self.fault(record, Fault::Trailing { length })),
+        }
+    }
+
+    const fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    #[cold]
+    const fn fault(&self, field: &'static str, fault: Fault) -> DecodeError {
+        fault_at(field, self.at, fault)
+    }
+}
+
+#[cold]
+const fn fault_at(field: &'static str, at: usize, fault: Fault) -> DecodeError {
+    DecodeError::Malformed { field, at, fault }
+}
+
+#[inline]
+pub(crate) fn put_long(number: i64, out: &mut Vec<u8>) {
+    let mut bits = ((number << 1) ^ (number >> 63)) as u64;
+    while bits >= 0x80 {
+        out.push(bits as u8 | 0x80);
+        bits >>= 7;
+    }
+    out.push(bits as u8);
+}
+
+/// A count is a long; what no count ever reaches is written as the greatest.
+pub(crate) fn put_count(count: u64, out: &mut Vec<u8>) {
+    put_long(i64::try_from(count).unwrap_or(i64::MAX), out);
+}
+
+#[inline]
+pub(crate) fn put_timestamp(time: Timestamp, out: &mut Vec<u8>) {
+    put_long(time.as_micros(), out);
+}
+
+#[inline]
+pub(crate) fn put_double(number: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+#[inline]
+pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
+    put_long(text.len() as i64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[inline]
+pub(crate) fn put_optional<T>(value: Option<T>, put: impl FnOnce(T, &mut Vec<u8>), out: &mut Vec<u8>) {
+    put_long(i64::from(value.is_some()), out);
+    if let Some(value) = value {
+        put(value, out);
+    }
+}
