@@ -9,18 +9,28 @@
 #![warn(missing_docs)]
 
 mod bytes;
+mod cache;
 mod checkpoint;
+mod decoder;
 mod error;
+mod guard;
 mod reading;
 mod record;
+mod registry;
+mod registry_error;
+mod schema;
 mod stats;
 mod window;
 pub mod wire;
 
 pub use checkpoint::{PartitionCheckpoint, decode_checkpoint, encode_checkpoint};
+pub use decoder::Decoder;
 pub use error::{DecodeError, Fault};
 pub use reading::{decode_reading, encode_reading};
 pub use record::RecordType;
+pub use registry::{Registry, RegistryConfig};
+pub use registry_error::RegistryError;
+pub use schema::WriterSchema;
 pub use window::{decode_farm_window, decode_turbine_window, encode_farm_window, encode_turbine_window};
 
 /// The number under which a registry knows a schema.
