@@ -17,6 +17,8 @@ CREATE TABLE farm_windows (
     rejected_count  bigint NOT NULL,
     turbine_count   bigint NOT NULL,
     energy_kwh      float8,
+    kafka_partition integer,
+    kafka_offset    bigint,
     PRIMARY KEY (farm_id, window_start)
 ) PARTITION BY RANGE (window_start);
 
@@ -32,6 +34,8 @@ CREATE TABLE turbine_windows (
     rejected_count  bigint NOT NULL,
     turbine_count   bigint GENERATED ALWAYS AS (1) VIRTUAL,
     energy_kwh      float8,
+    kafka_partition integer,
+    kafka_offset    bigint,
     PRIMARY KEY (farm_id, turbine_id, window_start)
 ) PARTITION BY RANGE (window_start);
 
@@ -39,6 +43,7 @@ COMMENT ON TABLE farm_windows IS 'windows of whole farms; partitioned by day (UT
 COMMENT ON TABLE turbine_windows IS 'windows of single turbines; partitioned by day (UTC) of window_start';
 COMMENT ON COLUMN farm_windows.revision IS '0 as the window closed; one more each time that late readings changed it';
 COMMENT ON COLUMN farm_windows.close_reason IS 'null for a window that only late readings made';
+COMMENT ON COLUMN farm_windows.kafka_offset IS 'of its record; null for a window that only late readings made';
 COMMENT ON COLUMN farm_windows.energy_kwh IS 'sum over turbines of mean active power times the length of the window';
 
 -- The columns of each metric: %1$s stands for its name.
