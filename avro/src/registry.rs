@@ -100,9 +100,9 @@ impl Registry {
         self.shared.known(id)
     }
 
-    /// Takes it that `id` is the compiled-in schema of `record`, without asking anybody.
-    pub fn assume(&self, id: SchemaId, record: RecordType) {
-        self.shared.keep(WriterSchema::compiled_in(id, record));
+    /// Takes `schema` as learnt, without asking anybody; one that is known under its id already stays.
+    pub fn assume(&self, schema: WriterSchema) {
+        self.shared.keep(schema);
     }
 
     /// The schema of `id`. Whoever asks for the same id meanwhile waits for the same answer; a registry that does not

@@ -75,7 +75,7 @@ impl WriterSchema {
     }
 
     /// The schema that is compiled in, under `id`.
-    pub(crate) const fn compiled_in(id: SchemaId, record: RecordType) -> Self {
+    pub const fn compiled_in(id: SchemaId, record: RecordType) -> Self {
         Self {
             id,
             way: Way::Straight(record),
