@@ -44,7 +44,7 @@ pub enum DecodeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The record ends too early.
-    #[error("{wanted} more bytes wanted, {left} left")]
+    #[error("{wanted} bytes wanted, {left} left")]
     Truncated {
         /// How many bytes it needs.
         wanted: usize,
@@ -66,7 +66,7 @@ pub enum Fault {
     #[error("text that is not UTF-8")]
     Utf8,
     /// The branch of a union or the symbol of an enum that the schema does not have.
-    #[error("choice {found}, but there are {choices}")]
+    #[error("choice {found} out of {choices}, counted from 0,")]
     Choice {
         /// Its number, from 0.
         found: i64,
@@ -85,7 +85,7 @@ pub enum Fault {
     #[error("{0}")]
     Id(#[from] domain::IdError),
     /// More bytes than the record has.
-    #[error("{length} bytes too many")]
+    #[error("{length} bytes left over")]
     Trailing {
         /// How many are left over.
         length: usize,

@@ -157,7 +157,7 @@ fn resolve(reader: &GenericDatumReader<'_>, ours: &CompiledIn, body: &[u8]) -> R
     }
     let value = value.map_err(|error| shortened(&error))?;
     if !input.left.is_empty() {
-        return Err(format!("{} bytes too many after the record", input.left.len()));
+        return Err(format!("{} bytes left over after the record", input.left.len()));
     }
     value
         .resolve_with_names(ours.schema, ours.names.get_names())

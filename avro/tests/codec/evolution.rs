@@ -1,9 +1,12 @@
 //! Written with other schemas than the ones that are compiled in.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use avro::{
-    DecodeError, Decoder, RecordType, Registry, RegistryConfig, WriterSchema, encode_farm_window,
+    DecodeError, Decoder, RecordType, Registry, RegistryConfig, SchemaId, WriterSchema, encode_farm_window,
     encode_reading, wire,
 };
 use domain::{Metric, Metrics, OperatingStatus, RawReading};
@@ -14,8 +17,6 @@ use serde_json::json;
 
 use crate::straight::sample;
 use crate::{oracle, values};
-
-const ID: avro::SchemaId = 42;
 
 /// How a writer's schema has a metric. The value is one that every type holds exactly.
 #[derive(Debug, Clone, Copy)]
@@ -138,21 +139,46 @@ fn required(reading: &RawReading<'_>) -> Vec<Written> {
     ]
 }
 
-fn decoder(schema: WriterSchema) -> Decoder {
-    let registry = Registry::new(RegistryConfig {
-        url: "http://127.0.0.1:9".to_owned(),
-        cache_file: None,
-    })
-    .unwrap();
-    registry.assume(schema);
-    Decoder::new(registry)
+/// A decoder that knows one schema more, and the frame of that schema's records.
+struct Wire {
+    id: SchemaId,
+    decoder: Decoder,
 }
 
-fn framed(body: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::new();
-    wire::frame(ID, &mut payload);
-    payload.extend_from_slice(body);
-    payload
+impl Wire {
+    fn of(schema: impl FnOnce(SchemaId) -> WriterSchema) -> Self {
+        static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+            let url = "http://127.0.0.1:9".to_owned();
+            Registry::new(RegistryConfig {
+                url,
+                cache_file: None,
+            })
+            .unwrap()
+        });
+        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        REGISTRY.assume(schema(id));
+        Self {
+            id,
+            decoder: Decoder::new(REGISTRY.clone()),
+        }
+    }
+
+    /// Of a schema that is read by resolution.
+    fn foreign(json: &str) -> Self {
+        Self::of(|id| {
+            let schema = WriterSchema::parse(id, json).unwrap();
+            assert_eq!(schema.straight(), None);
+            schema
+        })
+    }
+
+    fn frame(&self, body: &[u8]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        wire::frame(self.id, &mut payload);
+        payload.extend_from_slice(body);
+        payload
+    }
 }
 
 fn writer(fields: &[Written]) -> (String, Vec<u8>) {
@@ -181,29 +207,27 @@ proptest! {
         }
         let fields: Vec<_> = order.into_iter().filter_map(|place| fields[place].clone()).collect();
         let (json, body) = writer(&fields);
-        let schema = WriterSchema::parse(ID, &json).unwrap();
-        prop_assert_eq!(schema.straight(), None);
 
-        let mut decoder = decoder(schema);
-        let payload = framed(&body);
+        let mut wire = Wire::foreign(&json);
+        let payload = wire.frame(&body);
         let expected = RawReading { metrics, sequence: None, operating_status: None, ..base };
-        prop_assert_eq!(decoder.reading(&payload).unwrap(), expected);
+        prop_assert_eq!(wire.decoder.reading(&payload).unwrap(), expected);
         for cut in 0..payload.len() {
-            prop_assert!(decoder.reading(&payload[..cut]).is_err(), "cut at {} of {}", cut, payload.len());
+            prop_assert!(wire.decoder.reading(&payload[..cut]).is_err(), "cut at {} of {}", cut, payload.len());
         }
-        prop_assert!(decoder.reading(&framed(&[&body[..], &[0]].concat())).is_err());
+        let longer = wire.frame(&[&body[..], &[0]].concat());
+        prop_assert!(wire.decoder.reading(&longer).is_err());
     }
 
     #[test]
     fn both_ways_read_the_same(reading in values::reading()) {
         let mut body = Vec::new();
         encode_reading(&reading, &mut body);
-        let straight = WriterSchema::compiled_in(ID, RecordType::Reading);
-        let resolving = WriterSchema::parse(ID, &with_another_name()).unwrap();
-        prop_assert_eq!(resolving.straight(), None);
-        let payload = framed(&body);
-        prop_assert_eq!(&decoder(straight).reading(&payload).unwrap(), &reading);
-        prop_assert_eq!(&decoder(resolving).reading(&payload).unwrap(), &reading);
+        let straight = Wire::of(|id| WriterSchema::compiled_in(id, RecordType::Reading));
+        for mut wire in [straight, Wire::foreign(&with_another_name())] {
+            let payload = wire.frame(&body);
+            prop_assert_eq!(&wire.decoder.reading(&payload).unwrap(), &reading);
+        }
     }
 
     #[test]
@@ -215,15 +239,17 @@ proptest! {
         later["fields"].as_array_mut().unwrap().push(json!({"name": "weather", "type": ["null", "string"]}));
         body.extend_from_slice(&[2, 8]);
         body.extend_from_slice(b"rain");
-        let mut decoder = decoder(WriterSchema::parse(ID, &later.to_string()).unwrap());
-        prop_assert_eq!(decoder.farm_window(&framed(&body)).unwrap(), closed);
+        let mut wire = Wire::foreign(&later.to_string());
+        let payload = wire.frame(&body);
+        prop_assert_eq!(wire.decoder.farm_window(&payload).unwrap(), closed);
     }
 
     #[test]
     fn random_bytes_never_panic(body in vec(any::<u8>(), 0..200)) {
-        let mut decoder = decoder(WriterSchema::parse(ID, &with_another_name()).unwrap());
-        let _ = decoder.reading(&framed(&body));
-        let _ = decoder.turbine_window(&framed(&body));
+        let mut wire = Wire::foreign(&with_another_name());
+        let payload = wire.frame(&body);
+        let _ = wire.decoder.reading(&payload);
+        let _ = wire.decoder.turbine_window(&payload);
     }
 }
 
@@ -247,11 +273,10 @@ fn a_symbol_that_we_do_not_have_is_unknown() {
         let place = u32::from(symbol == "FAULT");
         fields.push((status.clone(), Value::Enum(place, symbol.to_owned())));
         let (json, body) = writer(&fields);
-        let mut decoder = decoder(WriterSchema::parse(ID, &json).unwrap());
-        assert_eq!(
-            decoder.reading(&framed(&body)).unwrap().operating_status,
-            Some(expected)
-        );
+        let mut wire = Wire::foreign(&json);
+        let payload = wire.frame(&body);
+        let reading = wire.decoder.reading(&payload).unwrap();
+        assert_eq!(reading.operating_status, Some(expected));
         fields.pop();
     }
 }
@@ -259,7 +284,7 @@ fn a_symbol_that_we_do_not_have_is_unknown() {
 #[test]
 fn what_the_bytes_do_not_depend_on_makes_no_other_schema() {
     let ours = RecordType::Reading.schema_json();
-    let same = |json: &str| WriterSchema::parse(ID, json).unwrap().straight();
+    let same = |json: &str| WriterSchema::parse(1, json).unwrap().straight();
     let mut bare: serde_json::Value = serde_json::from_str(ours).unwrap();
     bare.as_object_mut().unwrap().remove("doc");
     for field in bare["fields"].as_array_mut().unwrap() {
@@ -283,21 +308,31 @@ fn what_the_bytes_do_not_depend_on_makes_no_other_schema() {
 fn what_has_no_place_in_ours_is_an_error_that_names_the_schema() {
     let mut body = Vec::new();
     encode_reading(&sample(), &mut body);
-    let payload = framed(&body);
-    let message = |schema: WriterSchema| decoder(schema).reading(&payload).unwrap_err().to_string();
-
     let millis = RecordType::Reading
         .schema_json()
         .replace("timestamp-micros", "timestamp-millis");
-    let message_of_millis = message(WriterSchema::parse(ID, &millis).unwrap());
-    assert!(
-        message_of_millis.starts_with("not readable with schema id 42: "),
-        "{message_of_millis}"
-    );
+    let millis = Wire::foreign(&millis);
+    let window = Wire::of(|id| WriterSchema::compiled_in(id, RecordType::FarmWindow));
+    for (mut wire, cause) in [
+        (millis, "Millis"),
+        (window, "that is of FarmWindow, Reading is wanted"),
+    ] {
+        let payload = wire.frame(&body);
+        let message = wire.decoder.reading(&payload).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("not readable with schema id {}: ", wire.id)),
+            "{message}"
+        );
+        assert!(message.contains(cause), "{message}");
+    }
+}
+
+#[test]
+fn a_schema_that_is_new_is_to_be_looked_up() {
+    let mut wire = Wire::of(|id| WriterSchema::compiled_in(id, RecordType::Reading));
+    let payload = [0, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(
-        message(WriterSchema::compiled_in(ID, RecordType::FarmWindow)),
-        "not readable with schema id 42: that is of FarmWindow, Reading is wanted"
+        wire.decoder.reading(&payload),
+        Err(DecodeError::UnknownSchema(SchemaId::MAX))
     );
-    let mut lost = decoder(WriterSchema::compiled_in(ID + 1, RecordType::Reading));
-    assert_eq!(lost.reading(&payload), Err(DecodeError::UnknownSchema(ID)));
 }

@@ -83,7 +83,7 @@ fn an_error_names_the_field_what_was_found_and_where() {
 
     check(
         &[],
-        &expect!["farm_id: 1 more bytes wanted, 0 left at byte 0 of the record"],
+        &expect!["farm_id: 1 bytes wanted, 0 left at byte 0 of the record"],
     );
     check(
         &[20, b'n'],
@@ -103,21 +103,21 @@ fn an_error_names_the_field_what_was_found_and_where() {
     );
     check(
         &[0, 0, 0, 4],
-        &expect!["sequence: choice 2, but there are 2 at byte 3 of the record"],
+        &expect!["sequence: choice 2 out of 2, counted from 0, at byte 3 of the record"],
     );
     check(
         &[0, 0, 0, 0, 2, 1],
-        &expect!["wind_speed_mps: 8 more bytes wanted, 1 left at byte 5 of the record"],
+        &expect!["wind_speed_mps: 8 bytes wanted, 1 left at byte 5 of the record"],
     );
     let status = [&whole[..whole.len() - 1], &[2, 16]].concat();
     check(
         &status,
-        &expect!["operating_status: choice 8, but there are 8 at byte 29 of the record"],
+        &expect!["operating_status: choice 8 out of 8, counted from 0, at byte 28 of the record"],
     );
     whole.push(0);
     check(
         &whole,
-        &expect!["Reading: 1 bytes too many at byte 29 of the record"],
+        &expect!["Reading: 1 bytes left over at byte 28 of the record"],
     );
 }
 
