@@ -61,7 +61,9 @@ impl Learnt {
 
     fn write(&self, file: &Path) -> io::Result<()> {
         let mut part = file.as_os_str().to_owned();
-        part.push(format!(".{}.part", std::process::id()));
+        // containers that share the folder may all have the same process id
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        part.push(format!(".{}.{}.part", std::process::id(), now.as_nanos()));
         let part = PathBuf::from(part);
         fs::write(&part, serde_json::to_vec_pretty(self)?)?;
         fs::rename(&part, file)
