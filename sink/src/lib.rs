@@ -1,1 +1,145 @@
-//! sink
+//! From Kafka to PostgreSQL, exactly once: readings, windows and dead letters by binary COPY, each batch in one
+//! transaction with the next offsets of its partitions. Windows that late readings have changed are made anew.
+//!
+//! **Invariant.** At any instant the rows in the database are those of the records below `kafka_offsets.next_offset`,
+//! each once.
+
+mod args;
+mod assignment;
+pub mod batch;
+mod consumer;
+pub mod copy;
+mod fail_point;
+mod intake;
+pub mod lane;
+pub mod revision;
+pub mod rows;
+pub mod store;
+mod telemetry;
+pub mod time;
+mod worker;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use avro::Decoder;
+use domain::TimeDelta;
+use migrations::Passwords;
+use platform::program::UsageError;
+use platform::{Health, topics};
+use sqlx::postgres::PgConnectOptions;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use args::{Args, Command, DatabaseArgs, GroupArgs, MANAGEMENT_PORT, MigrateArgs, SharedArgs};
+
+use batch::Batch;
+use intake::Intake;
+use store::Store;
+use worker::{Parts, Worker, waits};
+
+/// How long a thread asks the registry before it polls Kafka again.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs the sink until `stop`, then stores what it has read and leaves its group.
+///
+/// # Errors
+/// What waiting cannot mend: settings, rights, a missing table, an offset that the log does not have.
+pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
+    args.check()?;
+    let database = PgConnectOptions::from_str(&args.database.database_url)
+        .map_err(|error| UsageError(format!("--database-url: {error}")))?;
+    let registry = args.registry.registry()?.with_patience(REGISTRY_PATIENCE);
+    let health = Health::default();
+    args.management
+        .serve(MANAGEMENT_PORT, health.clone(), stop.clone())?;
+    topics::ensure(&args.kafka, &stop).await?;
+
+    let name = member_name(&args);
+    let mut threads = JoinSet::new();
+    for thread in 0..args.group.threads {
+        let component = |what: &str| health.component(format!("{what}[{thread}]"));
+        let parts = Parts {
+            runtime: Handle::current(),
+            topics: args.kafka.topics(),
+            store: Store::new(
+                database.clone().application_name(&format!("{name}-{thread}")),
+                args.kafka.topics(),
+            ),
+            registry: registry.clone(),
+            intake: Intake::new(Decoder::new(registry.clone()), args.shared.limits()),
+            batch: Batch::new(args.database.limits()),
+            window_size: TimeDelta::from(args.shared.window_size),
+            database: component("database"),
+            kafka: component("kafka"),
+            stop: stop.clone(),
+        };
+        let config = consumer::config(&args, &format!("{name}-{thread}"));
+        let instance = args.group.instance_id.as_ref().map(|id| format!("{id}-{thread}"));
+        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts));
+    }
+    while let Some(ended) = threads.join_next().await {
+        let ended = ended.context("a thread of the sink has panicked").flatten();
+        // one for all: with a thread less its partitions would wait for nobody
+        stop.cancel();
+        ended?;
+    }
+    Ok(())
+}
+
+/// Makes what is missing of database, roles and tables, and brings them up to date.
+///
+/// # Errors
+/// When the address is unusable, or PostgreSQL cannot be reached or refuses.
+pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+    let passwords = Passwords {
+        owner: args.owner_password,
+        sink: args.sink_password,
+        api: args.api_password,
+    };
+    Ok(migrations::migrate(&args.admin_url, &passwords).await?)
+}
+
+fn thread_main(config: rdkafka::ClientConfig, instance: Option<&str>, parts: Parts) -> anyhow::Result<()> {
+    let mut parts = parts;
+    if !wait_for_database(&mut parts)? {
+        return Ok(());
+    }
+    consumer::run(config, instance, Worker::new(parts))
+}
+
+/// Before it joins the group: a member that cannot store would only take partitions from those who can. False if the
+/// sink is to stop.
+fn wait_for_database(parts: &mut Parts) -> anyhow::Result<bool> {
+    for wait in waits() {
+        match parts.runtime.block_on(parts.store.check()) {
+            Ok(()) => {
+                parts.database.ready();
+                return Ok(true);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, retry_in_ms = wait.as_millis() as u64, "the database is not there yet");
+                parts.database.not_ready(error.to_string());
+            }
+            Err(error) => return Err(error).context("the database cannot be used"),
+        }
+        let stop = parts.stop.cancelled();
+        if parts
+            .runtime
+            .block_on(async { tokio::time::timeout(wait, stop).await.is_ok() })
+        {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+/// What this process is called at Kafka and in `pg_stat_activity`; members of a group must differ.
+fn member_name(args: &Args) -> String {
+    match &args.group.instance_id {
+        Some(instance) => format!("sink-{instance}"),
+        None => format!("sink-{:08x}", rand::random::<u32>()),
+    }
+}

@@ -1,0 +1,223 @@
+//! Partitions come and go. The database says where each is to be read from; Kafka's own committed offsets are not used.
+//!
+//! Positions are set by absolute offsets within the assignment, never by a seek after an assignment with a logical one:
+//! a pending look-up of that would override the seek half a second later.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use crate::batch::Progress;
+use crate::lane::{Lane, Topic};
+use crate::worker::{Trouble, Worker, waits};
+
+/// How long Kafka may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Takes over partitions, within the callback. Waits for a database that is away: nothing could be stored anyhow.
+    pub(crate) fn assigned<C: ConsumerContext>(
+        &mut self,
+        consumer: &BaseConsumer<C>,
+        partitions: &TopicPartitionList,
+    ) {
+        let lanes = self.lanes_in(partitions);
+        let offsets = self.wait_for_offsets(consumer, &lanes).unwrap_or_default();
+        let list = self.list(&offsets);
+        let result = list.and_then(|list| {
+            match consumer.rebalance_protocol() {
+                RebalanceProtocol::Cooperative => consumer.incremental_assign(&list)?,
+                RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&list)?,
+            }
+            // a pause outlives an assignment, so say it either way
+            if self.pause.is_some() {
+                consumer.pause(&list)
+            } else {
+                consumer.resume(&list)
+            }
+        });
+        if let Err(error) = result {
+            self.failure = Some(anyhow!(error).context("taking over partitions"));
+        }
+        for (&lane, &offset) in &offsets {
+            self.parts.batch.own(lane, offset);
+        }
+        tracing::info!(partitions = offsets.len(), "partitions taken over");
+    }
+
+    /// Gives partitions up, within the callback: stores what was read of them first, unless they are lost already.
+    pub(crate) fn revoked<C: ConsumerContext>(
+        &mut self,
+        consumer: &BaseConsumer<C>,
+        partitions: &TopicPartitionList,
+    ) {
+        if !self.parts.batch.is_empty() {
+            if consumer.assignment_lost() || self.pause.is_some() {
+                self.parts.batch.forget();
+                self.displaced = true;
+            } else {
+                self.finish(consumer);
+            }
+        }
+        let lanes = self.lanes_in(partitions);
+        for &lane in &lanes {
+            self.parts.batch.disown(lane);
+        }
+        let topics = self.parts.topics.clone();
+        self.held.retain(|message| {
+            let topic = Topic::from_name(message.topic(), &topics);
+            !lanes
+                .iter()
+                .any(|lane| Some(lane.topic) == topic && lane.partition == message.partition())
+        });
+        let result = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+        };
+        if let Err(error) = result {
+            self.failure = Some(anyhow!(error).context("giving partitions up"));
+        }
+        tracing::info!(partitions = lanes.len(), "partitions given up");
+    }
+
+    /// Reads every lane on from the database's offset. A seek is safe here, because each lane already reads from an
+    /// absolute offset, and whatever was fetched before it is dropped.
+    pub(crate) fn replace<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> Result<(), Trouble> {
+        self.held.clear();
+        let lanes: Vec<_> = self.parts.batch.lanes().map(|(lane, _)| lane).collect();
+        if !lanes.is_empty() {
+            let offsets = self.offsets(consumer, &lanes)?;
+            self.seek(consumer, &offsets)
+                .map_err(|error| Trouble::Passing(format!("{error:#}")))?;
+            for (lane, offset) in offsets {
+                self.parts.batch.own(lane, offset);
+            }
+        }
+        self.displaced = false;
+        Ok(())
+    }
+
+    /// Which lanes want an offset that the log does not have, and what can be done.
+    pub(crate) fn out_of_range<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) -> String {
+        let gone = |(lane, progress): (Lane, Progress)| {
+            let topic = lane.topic.name(&self.parts.topics);
+            let (first, end) = consumer
+                .fetch_watermarks(topic, lane.partition, ANSWER_LIMIT)
+                .ok()?;
+            (progress.next < first || progress.next > end).then(|| {
+                format!(
+                    "{topic}[{}] wants {}, has {first} to {end}",
+                    lane.partition, progress.next
+                )
+            })
+        };
+        let lanes: Vec<_> = self.parts.batch.lanes().filter_map(gone).collect();
+        format!(
+            "the log does not have the next offset in kafka_offsets: {}; records were removed before they were stored, \
+             or the topic was made anew; set next_offset to where reading is to go on",
+            lanes.join(", ")
+        )
+    }
+
+    fn seek<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        offsets: &BTreeMap<Lane, i64>,
+    ) -> anyhow::Result<()> {
+        let sought = consumer.seek_partitions(self.list(offsets)?, ANSWER_LIMIT)?;
+        for element in sought.elements() {
+            element
+                .error()
+                .with_context(|| format!("seeking in {}[{}]", element.topic(), element.partition()))?;
+        }
+        Ok(())
+    }
+
+    /// The next offsets, however long it takes; none if the sink is to stop or cannot go on.
+    fn wait_for_offsets<C: ConsumerContext>(
+        &mut self,
+        consumer: &BaseConsumer<C>,
+        lanes: &[Lane],
+    ) -> Option<BTreeMap<Lane, i64>> {
+        for wait in waits() {
+            match self.offsets(consumer, lanes) {
+                Ok(offsets) => return Some(offsets),
+                Err(Trouble::Final(error)) => {
+                    self.failure = Some(error);
+                    return None;
+                }
+                Err(Trouble::Passing(why)) => {
+                    tracing::warn!(
+                        why,
+                        retry_in_ms = wait.as_millis() as u64,
+                        "waiting for the next offsets"
+                    );
+                    self.parts.database.not_ready(why);
+                }
+            }
+            let stop = self.parts.stop.cancelled();
+            if self
+                .parts
+                .runtime
+                .block_on(async { tokio::time::timeout(wait, stop).await.is_ok() })
+            {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The next offset of each lane. One that the database has never seen begins where the log does.
+    fn offsets<C: ConsumerContext>(
+        &mut self,
+        consumer: &BaseConsumer<C>,
+        lanes: &[Lane],
+    ) -> Result<BTreeMap<Lane, i64>, Trouble> {
+        let runtime = self.parts.runtime.clone();
+        let offsets = runtime.block_on(self.parts.store.offsets(lanes))?;
+        let new: Vec<_> = lanes
+            .iter()
+            .filter(|lane| !offsets.contains_key(lane))
+            .copied()
+            .collect();
+        if new.is_empty() {
+            return Ok(offsets);
+        }
+        for lane in new {
+            let topic = lane.topic.name(&self.parts.topics);
+            let (first, _) = consumer
+                .fetch_watermarks(topic, lane.partition, ANSWER_LIMIT)
+                .map_err(|error| {
+                    Trouble::Passing(format!("the begin of {topic}[{}]: {error}", lane.partition))
+                })?;
+            runtime.block_on(self.parts.store.enter(lane, first))?;
+        }
+        // somebody else may have been quicker
+        Ok(runtime.block_on(self.parts.store.offsets(lanes))?)
+    }
+
+    fn list(&self, offsets: &BTreeMap<Lane, i64>) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for (lane, &offset) in offsets {
+            let topic = lane.topic.name(&self.parts.topics);
+            list.add_partition_offset(topic, lane.partition, Offset::Offset(offset))?;
+        }
+        Ok(list)
+    }
+
+    fn lanes_in(&self, partitions: &TopicPartitionList) -> Vec<Lane> {
+        let lane_of = |(topic, partition): (String, i32)| {
+            let topic = Topic::from_name(&topic, &self.parts.topics)?;
+            Some(Lane { topic, partition })
+        };
+        let elements = partitions.elements();
+        let named = elements
+            .iter()
+            .map(|element| (element.topic().to_owned(), element.partition()));
+        named.filter_map(lane_of).collect()
+    }
+}

@@ -1,0 +1,215 @@
+//! Rows in PostgreSQL's binary COPY format, written as they come: a batch is one buffer for each table, which can be
+//! sent as it is, and sent again.
+//!
+//! Format: <https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS>.
+
+use domain::Timestamp;
+
+/// Signature, no flags, no extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// Says that no row follows.
+const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// A missing value.
+const NULL: &[u8] = &(-1_i32).to_be_bytes();
+
+/// The version that PostgreSQL's binary jsonb begins with.
+const JSONB_VERSION: u8 = 1;
+
+/// PostgreSQL counts from 2000-01-01; microseconds since the Unix epoch.
+const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// What PostgreSQL, and everybody who reads it, can hold for sure: the years 1 to 9999; microseconds since the Unix
+/// epoch. Only what a foreign client claims can lie outside.
+const RANGE_MICROS: (i64, i64) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
+
+/// Rows of one table.
+#[derive(Debug, Clone)]
+pub struct CopyBuffer {
+    bytes: Vec<u8>,
+    rows: u64,
+}
+
+impl Default for CopyBuffer {
+    fn default() -> Self {
+        Self {
+            bytes: HEADER.to_vec(),
+            rows: 0,
+        }
+    }
+}
+
+impl CopyBuffer {
+    /// Begins a row; as many fields must be put as `fields` says.
+    pub fn row(&mut self, fields: usize) -> RowWriter<'_> {
+        self.rows += 1;
+        let fields = i16::try_from(fields).expect("a table has fewer than 1,600 columns");
+        self.bytes.extend_from_slice(&fields.to_be_bytes());
+        RowWriter {
+            bytes: &mut self.bytes,
+        }
+    }
+
+    /// How many rows there are.
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How large it is, bytes.
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is no row.
+    pub const fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// What is to be sent, in pieces.
+    pub fn pieces(&self) -> [&[u8]; 2] {
+        [&self.bytes, TRAILER]
+    }
+
+    /// Forgets the rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(HEADER.len());
+        self.rows = 0;
+    }
+}
+
+/// Puts the fields of one row, in the order of the table's column list.
+#[derive(Debug)]
+pub struct RowWriter<'a> {
+    bytes: &'a mut Vec<u8>,
+}
+
+impl RowWriter<'_> {
+    /// SQL's NULL.
+    pub fn null(&mut self) {
+        self.bytes.extend_from_slice(NULL);
+    }
+
+    /// Something, or NULL.
+    pub fn optional<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => put(self, value),
+            None => self.null(),
+        }
+    }
+
+    /// `integer`.
+    pub fn integer(&mut self, value: i32) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// `bigint`.
+    pub fn bigint(&mut self, value: i64) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// A count, as `bigint`.
+    pub fn count(&mut self, value: u64) {
+        self.bigint(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// `float8`.
+    pub fn float8(&mut self, value: f64) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// `timestamptz`; what lies outside the years 1 to 9999 becomes their first or last microsecond.
+    pub fn timestamptz(&mut self, value: Timestamp) {
+        let micros = value.as_micros().clamp(RANGE_MICROS.0, RANGE_MICROS.1);
+        self.bigint(micros - POSTGRES_EPOCH_MICROS);
+    }
+
+    /// `text`, or the label of an enum, that is known to hold no NUL.
+    pub fn plain(&mut self, value: &str) {
+        self.raw(value.as_bytes());
+    }
+
+    /// `text` of anybody's; NUL, which PostgreSQL cannot hold, becomes U+FFFD.
+    pub fn text(&mut self, value: &str) {
+        if value.contains('\0') {
+            self.raw(value.replace('\0', "\u{fffd}").as_bytes());
+        } else {
+            self.plain(value);
+        }
+    }
+
+    /// `bytea`.
+    pub fn bytea(&mut self, value: &[u8]) {
+        self.raw(value);
+    }
+
+    /// `jsonb`; no text in `value` holds NUL.
+    pub fn jsonb(&mut self, value: &serde_json::Value) {
+        let json = value.to_string();
+        self.length(json.len() + 1);
+        self.bytes.push(JSONB_VERSION);
+        self.bytes.extend_from_slice(json.as_bytes());
+    }
+
+    fn raw(&mut self, value: &[u8]) {
+        self.length(value.len());
+        self.bytes.extend_from_slice(value);
+    }
+
+    fn length(&mut self, length: usize) {
+        // Kafka's own limit on a record is far below
+        let length = i32::try_from(length).expect("a field has less than 2 GiB");
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(put: impl FnOnce(&mut RowWriter<'_>)) -> Vec<u8> {
+        let mut buffer = CopyBuffer::default();
+        put(&mut buffer.row(1));
+        assert_eq!(buffer.rows(), 1);
+        buffer.pieces()[0][HEADER.len() + 2..].to_vec()
+    }
+
+    #[test]
+    fn fields_look_as_postgresql_wants_them() {
+        assert_eq!(fields(|row| row.integer(-2)), [0, 0, 0, 4, 255, 255, 255, 254]);
+        assert_eq!(fields(|row| row.optional(None, RowWriter::integer)), [255; 4]);
+        assert_eq!(fields(|row| row.plain("ab")), [0, 0, 0, 2, b'a', b'b']);
+        assert_eq!(
+            fields(|row| row.text("a\0")),
+            [0, 0, 0, 4, b'a', 0xef, 0xbf, 0xbd]
+        );
+        assert_eq!(
+            fields(|row| row.jsonb(&serde_json::json!({}))),
+            [0, 0, 0, 3, 1, b'{', b'}']
+        );
+        let epoch = Timestamp::from_micros(POSTGRES_EPOCH_MICROS + 1);
+        assert_eq!(
+            fields(|row| row.timestamptz(epoch)),
+            [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1]
+        );
+    }
+
+    #[test]
+    fn no_time_is_beyond_what_postgresql_holds() {
+        let late = fields(|row| row.timestamptz(Timestamp::from_micros(i64::MAX)));
+        let last: Timestamp = "9999-12-31T23:59:59.999999Z".parse().unwrap();
+        assert_eq!(late, fields(|row| row.timestamptz(last)));
+        let early = fields(|row| row.timestamptz(Timestamp::MIN));
+        let first: Timestamp = "0001-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(early, fields(|row| row.timestamptz(first)));
+    }
+
+    #[test]
+    fn a_cleared_buffer_is_as_new() {
+        let mut buffer = CopyBuffer::default();
+        buffer.row(1).integer(1);
+        buffer.clear();
+        assert_eq!(buffer.pieces(), CopyBuffer::default().pieces());
+        assert!(buffer.is_empty());
+    }
+}

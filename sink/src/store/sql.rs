@@ -1,0 +1,201 @@
+//! All statements. Those with a column for each metric are put together once, from the rows' own column lists.
+
+use std::sync::LazyLock;
+
+use crate::rows::window::{self, Of};
+use crate::rows::{dead_letter, reading};
+
+/// Next offsets of all lanes of these topics.
+pub(super) const OFFSETS: &str = "
+    SELECT topic, partition, next_offset FROM kafka_offsets
+    WHERE (topic, partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]))";
+
+/// The first offset of a lane that the database has never seen.
+pub(super) const FIRST_OFFSET: &str = "
+    INSERT INTO kafka_offsets (topic, partition, next_offset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+/// Compare and set. Whatever lane is not where it is expected stays where it is, and is missing among the affected.
+pub(super) const CLAIM: &str = "
+    UPDATE kafka_offsets AS o
+    SET next_offset = m.next_offset, stored = o.stored + m.stored, refused = o.refused + m.refused
+    FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS m (topic, partition, expected, next_offset, stored, refused)
+    WHERE o.topic = m.topic AND o.partition = m.partition AND o.next_offset = m.expected";
+
+/// Of what a lane was said to have stored, this much was there already.
+pub(super) const RECOUNT: &str = "
+    UPDATE kafka_offsets SET stored = stored - $3, duplicates = duplicates + $3 WHERE topic = $1 AND partition = $2";
+
+/// Makes the partitions of days.
+pub(super) const ENSURE_DAYS: &str = "SELECT ensure_days($1, $2)";
+
+/// Widens what is known of turbines.
+pub(super) const TURBINES: &str = "
+    INSERT INTO turbines AS t (farm_id, turbine_id, first_event_time, last_event_time)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+    ON CONFLICT (farm_id, turbine_id) DO UPDATE
+    SET first_event_time = least(t.first_event_time, excluded.first_event_time),
+        last_event_time = greatest(t.last_event_time, excluded.last_event_time)
+    WHERE excluded.first_event_time < t.first_event_time OR excluded.last_event_time > t.last_event_time";
+
+/// Widens what is known of farms, from the same arrays.
+pub(super) const FARMS: &str = "
+    INSERT INTO farms AS f (farm_id, first_event_time, last_event_time)
+    SELECT farm_id, min(first), max(last)
+    FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS t (farm_id, first, last)
+    GROUP BY farm_id ORDER BY farm_id
+    ON CONFLICT (farm_id) DO UPDATE
+    SET first_event_time = least(f.first_event_time, excluded.first_event_time),
+        last_event_time = greatest(f.last_event_time, excluded.last_event_time)
+    WHERE excluded.first_event_time < f.first_event_time OR excluded.last_event_time > f.last_event_time";
+
+/// Marks windows that are to be made anew.
+pub(super) const MARK: &str = "
+    INSERT INTO late_marks AS m (farm_id, window_start, kafka_partition, kafka_offset)
+    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::integer[], $4::bigint[])
+    ON CONFLICT (farm_id, window_start, kafka_partition) DO UPDATE
+    SET kafka_offset = greatest(m.kafka_offset, excluded.kafka_offset)";
+
+/// Marks whose reading is stored. Whoever else looks meanwhile gets others.
+pub(super) const READY_MARKS: &str = "
+    SELECT m.farm_id, m.window_start, coalesce(w.window_end, m.window_start + $2 * interval '1 microsecond') AS window_end,
+        m.kafka_partition
+    FROM late_marks m
+    JOIN kafka_offsets o ON o.topic = $1 AND o.partition = m.kafka_partition AND o.next_offset > m.kafka_offset
+    LEFT JOIN farm_windows w ON w.farm_id = m.farm_id AND w.window_start = m.window_start
+    ORDER BY m.farm_id, m.window_start
+    LIMIT $3
+    FOR UPDATE OF m SKIP LOCKED";
+
+/// The marks have been seen to.
+pub(super) const UNMARK: &str = "
+    DELETE FROM late_marks
+    WHERE (farm_id, window_start, kafka_partition) IN (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::integer[]))";
+
+/// The stored readings of windows. By way of the turbines, so that each is found by the whole key.
+pub(super) const READINGS_OF: &str = "
+    SELECT w.number, r.*
+    FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY
+        AS w (farm_id, window_start, window_end, number)
+    JOIN turbines t ON t.farm_id = w.farm_id
+    JOIN readings r ON r.farm_id = t.farm_id AND r.turbine_id = t.turbine_id
+        AND r.event_time >= w.window_start AND r.event_time < w.window_end
+    ORDER BY w.number, r.turbine_id, r.event_time";
+
+/// Whether everything is there that will be needed.
+pub(super) const CHECK: &str = "
+    SELECT (SELECT count(*) FROM kafka_offsets) + (SELECT count(*) FROM late_marks)";
+
+/// A table that rows are copied into.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Makes a table of the session for rows on their way to it: the copied columns, and no key.
+    pub(super) make_incoming: String,
+    /// Copies rows straight into the table.
+    pub(super) copy: String,
+    /// Copies rows into the session's own table.
+    pub(super) copy_incoming: String,
+}
+
+impl Table {
+    fn new(name: &'static str, columns: &[impl AsRef<str>]) -> Self {
+        let columns: Vec<_> = columns.iter().map(AsRef::as_ref).collect();
+        let columns = columns.join(", ");
+        let incoming = format!("incoming_{name}");
+        Self {
+            make_incoming: format!(
+                "CREATE TEMPORARY TABLE {incoming} ON COMMIT DELETE ROWS AS SELECT {columns} FROM {name} WITH NO DATA"
+            ),
+            copy: format!("COPY {name} ({columns}) FROM STDIN (FORMAT binary)"),
+            copy_incoming: format!("COPY {incoming} ({columns}) FROM STDIN (FORMAT binary)"),
+        }
+    }
+}
+
+/// `readings`.
+pub(super) static READINGS: LazyLock<Table> = LazyLock::new(|| Table::new("readings", &reading::COLUMNS));
+/// `farm_windows`.
+pub(super) static FARM_WINDOWS: LazyLock<Table> =
+    LazyLock::new(|| Table::new("farm_windows", &window::FARM_COLUMNS));
+/// `turbine_windows`.
+pub(super) static TURBINE_WINDOWS: LazyLock<Table> =
+    LazyLock::new(|| Table::new("turbine_windows", &window::TURBINE_COLUMNS));
+/// `dead_letters`.
+pub(super) static DEAD_LETTERS: LazyLock<Table> =
+    LazyLock::new(|| Table::new("dead_letters", &dead_letter::COLUMNS));
+
+/// Takes the readings whose key is new, the first of each key in the log; counts the others by farm, day and
+/// partition; tells how many they are by partition.
+pub(super) static TAKE_READINGS: LazyLock<String> = LazyLock::new(|| {
+    let columns = reading::COLUMNS.join(", ");
+    format!(
+        "WITH inserted AS (
+            INSERT INTO readings ({columns})
+            SELECT {columns} FROM incoming_readings ORDER BY kafka_partition, kafka_offset
+            ON CONFLICT DO NOTHING
+            RETURNING farm_id, event_time, kafka_partition
+        ), difference AS (
+            SELECT farm_id, event_time, kafka_partition, 1 AS n FROM incoming_readings
+            UNION ALL
+            SELECT farm_id, event_time, kafka_partition, -1 FROM inserted
+        ), counted AS (
+            INSERT INTO duplicates AS d (farm_id, day, kafka_partition, count)
+            SELECT farm_id, (event_time AT TIME ZONE 'UTC')::date, kafka_partition, sum(n)
+            FROM difference
+            GROUP BY 1, 2, 3 HAVING sum(n) > 0 ORDER BY 1, 2, 3
+            ON CONFLICT (farm_id, day, kafka_partition) DO UPDATE SET count = d.count + excluded.count
+        )
+        SELECT kafka_partition, sum(n)::bigint AS count FROM difference GROUP BY kafka_partition HAVING sum(n) > 0"
+    )
+});
+
+/// Takes windows as they closed. One that only late readings have made so far gets what only the record knows; one
+/// that is there already stays, and is told by partition.
+pub(super) fn take_windows(of: Of) -> String {
+    let (table, key, columns) = window_table(of);
+    let columns = columns.join(", ");
+    format!(
+        "WITH taken AS (
+            INSERT INTO {table} AS w ({columns})
+            SELECT DISTINCT ON ({key}) {columns} FROM incoming_{table} ORDER BY {key}, kafka_partition, kafka_offset
+            ON CONFLICT ({key}) DO UPDATE
+            SET close_reason = excluded.close_reason, duplicate_count = excluded.duplicate_count,
+                rejected_count = excluded.rejected_count, kafka_partition = excluded.kafka_partition,
+                kafka_offset = excluded.kafka_offset
+            WHERE w.kafka_offset IS NULL
+            RETURNING w.kafka_partition
+        ), difference AS (
+            SELECT kafka_partition, 1 AS n FROM incoming_{table}
+            UNION ALL
+            SELECT kafka_partition, -1 FROM taken
+        )
+        SELECT kafka_partition, sum(n)::bigint AS count FROM difference GROUP BY kafka_partition HAVING sum(n) > 0"
+    )
+}
+
+/// Takes windows that were made anew: new figures are one more revision, the same ones change nothing.
+pub(super) fn revise_windows(of: Of) -> String {
+    let (table, key, columns) = window_table(of);
+    let columns = columns.join(", ");
+    let figures: Vec<_> = window::figures(of)
+        .into_iter()
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    format!(
+        "INSERT INTO {table} AS w ({columns}) SELECT {columns} FROM incoming_{table} ORDER BY {key}
+        ON CONFLICT ({key}) DO UPDATE SET revision = w.revision + 1, {}
+        WHERE w.reading_count <> excluded.reading_count",
+        figures.join(", ")
+    )
+}
+
+fn window_table(of: Of) -> (&'static str, &'static str, &'static [String]) {
+    match of {
+        Of::Farm => ("farm_windows", "farm_id, window_start", &window::FARM_COLUMNS),
+        Of::Turbine => (
+            "turbine_windows",
+            "farm_id, turbine_id, window_start",
+            &window::TURBINE_COLUMNS,
+        ),
+    }
+}
