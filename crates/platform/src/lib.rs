@@ -3,6 +3,8 @@
 #![warn(missing_docs)]
 
 pub mod dead_letter;
+pub mod duration;
+pub mod fail_point;
 mod health;
 pub mod intake;
 mod kafka;
