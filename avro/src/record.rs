@@ -42,3 +42,37 @@ impl RecordType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_field_says_what_it_is_and_what_may_be_missing_is_null() {
+        for record in RecordType::ALL {
+            let schema: Value = serde_json::from_str(record.schema_json()).unwrap();
+            assert_eq!(
+                (&schema["namespace"], &schema["name"]),
+                (&"windfarm".into(), &record.name().into())
+            );
+            check(&schema);
+        }
+    }
+
+    fn check(schema: &Value) {
+        for field in schema["fields"].as_array().into_iter().flatten() {
+            assert!(
+                field["doc"].as_str().is_some_and(|doc| !doc.is_empty()),
+                "{field}"
+            );
+            if field["type"][0] == "null" {
+                assert_eq!(field.get("default"), Some(&Value::Null), "{field}");
+            }
+            check(&field["type"]);
+        }
+        let inner = [&schema["items"], &schema[1]];
+        inner.into_iter().filter(|inner| !inner.is_null()).for_each(check);
+    }
+}
