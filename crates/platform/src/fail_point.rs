@@ -4,7 +4,7 @@
 /// Ends the process at once, as `kill -9` would, if `FAIL_POINT` is `name` or `name:n` and this is the n-th
 /// time that it comes here.
 #[cfg(debug_assertions)]
-pub(crate) fn reach(name: &str) {
+pub fn reach(name: &str) {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,4 +25,4 @@ pub(crate) fn reach(name: &str) {
 
 /// Does nothing.
 #[cfg(not(debug_assertions))]
-pub(crate) const fn reach(_name: &str) {}
+pub const fn reach(_name: &str) {}
