@@ -1,1 +1,119 @@
-//! producer
+//! Turbines for the pipeline: simulated ones in one coherent wind, or recorded ones out of a file.
+
+pub mod faults;
+pub mod fleet;
+pub mod noise;
+pub mod orders;
+pub mod pace;
+pub mod place;
+pub mod power_curve;
+pub mod probability;
+pub mod replay;
+pub mod schedule;
+pub mod send;
+pub mod simulate;
+pub mod summary;
+pub mod turbine;
+pub mod weather;
+
+use clap::Parser;
+use platform::{Health, KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
+use tokio_util::sync::CancellationToken;
+
+pub use send::Sender;
+pub use summary::Summary;
+
+/// Port of health and metrics, unless told otherwise.
+pub const MANAGEMENT_PORT: u16 = 9101;
+
+/// Sends the readings of wind turbines to Kafka.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "producer", version)]
+pub struct Args {
+    /// What to send
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where readings come from.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Command {
+    /// Simulate farms of turbines in one coherent wind
+    Simulate {
+        /// What to simulate
+        #[command(flatten)]
+        simulate: simulate::SimulateArgs,
+        /// Where to
+        #[command(flatten)]
+        servers: ServerArgs,
+    },
+    /// Replay a file of recorded readings
+    Replay {
+        /// What to replay
+        #[command(flatten)]
+        replay: replay::ReplayArgs,
+        /// Where to
+        #[command(flatten)]
+        servers: ServerArgs,
+    },
+    /// Ask the producer that runs on this host whether it is ready: exit code 0 or 1
+    Healthcheck {
+        /// Where it answers
+        #[command(flatten)]
+        management: ManagementArgs,
+    },
+}
+
+/// The servers that every source needs, and what it tells about itself.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServerArgs {
+    /// Where readings go
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Where their schema is registered
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// Where health and metrics are served
+    #[command(flatten)]
+    pub management: ManagementArgs,
+    /// How it logs
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// A source of readings.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Simulated turbines.
+    Simulate(simulate::SimulateArgs),
+    /// A recording.
+    Replay(replay::ReplayArgs),
+}
+
+/// Sends what `source` gives until its end, or until `stop` is cancelled; everything that was sent is acknowledged
+/// when it returns.
+///
+/// # Errors
+/// When what is asked for makes no sense, a server refuses for good, or a reading was not delivered.
+pub async fn run(source: Source, servers: ServerArgs, stop: CancellationToken) -> anyhow::Result<Summary> {
+    let health = Health::default();
+    let kafka = health.component("kafka");
+    let stop_serving = stop.child_token();
+    let _guard = stop_serving.clone().drop_guard();
+    servers.management.serve(MANAGEMENT_PORT, health, stop_serving)?;
+    let mut sender = Sender::connect(&servers.kafka, &servers.registry, kafka, &stop).await?;
+    let result = match &source {
+        Source::Simulate(args) => simulate::run(args, &mut sender, &stop).await,
+        Source::Replay(args) => replay::run(args, &mut sender, &stop).await,
+    };
+    let flushed = sender.finish(&stop).await;
+    let summary = result?;
+    tracing::info!(
+        read = summary.read,
+        sent = summary.sent,
+        refused = summary.refused,
+        "done"
+    );
+    flushed?;
+    Ok(summary)
+}
