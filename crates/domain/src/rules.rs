@@ -153,7 +153,15 @@ fn check_ids(raw: &RawReading<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_event_time(event_time: Timestamp, appended_at: Timestamp, limits: &Limits) -> Result<(), Refusal> {
+/// Checks an event time alone, for who must name every fault of a reading and not only the first.
+///
+/// # Errors
+/// [`Rule::EventTimeAhead`] or [`Rule::EventTimeRange`].
+pub fn check_event_time(
+    event_time: Timestamp,
+    appended_at: Timestamp,
+    limits: &Limits,
+) -> Result<(), Refusal> {
     let latest = appended_at + limits.event_time_ahead;
     if event_time > latest {
         let bound = format!(
