@@ -1,1 +1,44 @@
-//! api
+//! REST over the wind farms' readings and windows: history from PostgreSQL, readings taken in through Kafka, keys, and
+//! the words of the first system for its clients. [`Application`] serves; [`routes`] is the one list of what.
+//!
+//! **Invariant.** A reading is answered for only when Kafka has it, and nothing is told without a key, but for the
+//! documentation.
+
+pub mod application;
+pub mod args;
+pub mod auth;
+pub mod background;
+pub mod error;
+pub mod handlers;
+pub mod ingest;
+pub mod kafka;
+pub mod key_command;
+pub mod legacy;
+pub mod middleware;
+pub mod model;
+pub mod openapi;
+pub mod params;
+pub mod queries;
+pub mod routes;
+
+use anyhow::Context;
+use platform::Health;
+use tokio_util::sync::CancellationToken;
+
+pub use application::Application;
+pub use args::{ApiArgs, Args, Command, DatabaseArgs, LegacyArgs, MANAGEMENT_PORT};
+pub use openapi::document as openapi_document;
+
+/// Serves until `stop` is cancelled, then answers what was asked before it ends.
+///
+/// # Errors
+/// When a setting makes no sense or an address cannot be listened on. Servers that are away are waited for.
+pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
+    args.check()?;
+    let health = Health::default();
+    args.management
+        .serve(MANAGEMENT_PORT, health.clone(), stop.clone())?;
+    let application = Application::build(&args, &health, &stop).context("starting the API")?;
+    tracing::info!(port = application.port(), "serving");
+    application.run_until_stopped(stop).await
+}

@@ -1,0 +1,145 @@
+//! The server: everything is built here, and nowhere else.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use platform::Health;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use utoipa_actix_web::AppExt;
+
+use crate::args::{Args, DatabaseArgs};
+use crate::auth::Keys;
+use crate::background::watch_database;
+use crate::kafka::{self, LogEnds, Publisher};
+use crate::{middleware, openapi, routes};
+
+/// How long a request waits for a connection to the database before it is told to come again.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long requests may take that are under way when the API stops, seconds. An acknowledgement by Kafka may take ten.
+const DRAIN_SECONDS: u64 = 12;
+
+/// A server that is bound and runs as soon as it is polled.
+pub struct Application {
+    server: Server,
+    port: u16,
+    background: TaskTracker,
+}
+
+impl Application {
+    /// Binds the address, prepares every connection and starts what goes on in the background until `stop` is
+    /// cancelled. Nobody needs to be there yet: what is away makes the requests that need it fail, and `health` say so.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or a setting is refused.
+    pub fn build(args: &Args, health: &Health, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(&args.api.address)
+            .with_context(|| format!("cannot listen on {}; --address moves it", args.api.address))?;
+        let port = listener.local_addr()?.port();
+        let database = pool(&args.database)?;
+        let publisher = Publisher::new(args.kafka.clone(), args.registry.registry()?)?;
+
+        let background = TaskTracker::new();
+        let database_health = health.component("database");
+        let bootstrap = args.api.bootstrap_hash();
+        background.spawn(watch_database(
+            database.clone(),
+            bootstrap,
+            database_health,
+            stop.clone(),
+        ));
+        let kafka_health = health.component("kafka");
+        background.spawn(kafka::watch(
+            args.kafka.clone(),
+            publisher.clone(),
+            kafka_health,
+            stop.clone(),
+        ));
+        background.close();
+
+        let server = serve(listener, args, database, publisher)?;
+        Ok(Self {
+            server,
+            port,
+            background,
+        })
+    }
+
+    /// The port that it listens on.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Serves until `stop` is cancelled; then takes no more requests and answers those that are under way.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let handle = self.server.handle();
+        let stopper = tokio::spawn(async move {
+            stop.cancelled().await;
+            handle.stop(true).await;
+        });
+        let served = self.server.await.context("serving");
+        stopper.abort();
+        if served.is_ok() {
+            self.background.wait().await;
+        }
+        served
+    }
+}
+
+fn serve(
+    listener: TcpListener,
+    args: &Args,
+    database: PgPool,
+    publisher: Publisher,
+) -> anyhow::Result<Server> {
+    let log_ends = web::Data::new(LogEnds::new(&args.kafka)?);
+    let keys = web::Data::new(Keys::new(database.clone()));
+    let database = web::Data::new(database);
+    let publisher = web::Data::new(publisher);
+    let topics = web::Data::new(args.kafka.topics());
+    let limits = web::Data::new(args.api.limits());
+    let legacy = web::Data::new(args.legacy.clone());
+    let server = HttpServer::new(move || {
+        let (app, document) = App::new()
+            .into_utoipa_app()
+            .openapi(openapi::head())
+            .configure(routes::configure)
+            .split_for_parts();
+        app.configure(|config| routes::documentation(config, document))
+            .app_data(database.clone())
+            .app_data(keys.clone())
+            .app_data(publisher.clone())
+            .app_data(log_ends.clone())
+            .app_data(topics.clone())
+            .app_data(limits.clone())
+            .app_data(legacy.clone())
+            .app_data(routes::body_limit())
+            .default_service(web::to(routes::nowhere))
+            .wrap(actix_web::middleware::from_fn(middleware::observe))
+            .wrap(tracing_actix_web::TracingLogger::default())
+            .wrap(actix_web::middleware::Compress::default())
+    });
+    let server = server
+        .listen(listener)?
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        .run();
+    Ok(server)
+}
+
+fn pool(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
+    let pool = PgPoolOptions::new()
+        .max_connections(args.database_connections)
+        .acquire_timeout(CONNECTION_PATIENCE)
+        .connect_lazy_with(args.options()?.options([("statement_timeout", "30s")]));
+    Ok(pool)
+}

@@ -1,0 +1,245 @@
+//! What can be set, and whether it makes sense.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use domain::{FarmId, Limits, TimeDelta};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use platform::program::UsageError;
+use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::auth::KeyHash;
+use crate::key_command::KeyCommand;
+
+/// The port of health and metrics.
+pub const MANAGEMENT_PORT: u16 = 9104;
+
+/// A bootstrap key shorter than that could be guessed, characters.
+const LEAST_KEY_CHARS: usize = 20;
+
+/// REST API over the readings and windows of wind farms.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "api", version, about)]
+pub struct Args {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The API itself.
+    #[command(flatten)]
+    pub api: ApiArgs,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// The schema registry.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// The words of the first system.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Health and metrics.
+    #[command(flatten)]
+    pub management: ManagementArgs,
+    /// Logs.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Command {
+    /// Create, list and revoke keys
+    Key {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Ask the running program on this machine whether it is ready; exit code 0 if it is, 1 with the reason if not
+    Healthcheck,
+}
+
+/// The API itself.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "API")]
+pub struct ApiArgs {
+    /// Where the API listens, `host:port`; port 0 is any free one
+    #[arg(long, env = "API_ADDRESS", default_value = "0.0.0.0:8000")]
+    pub address: String,
+
+    /// The first administrator's key, at least 20 characters; it becomes a key while there is no other of scope admin
+    #[arg(long, env = "API_BOOTSTRAP_KEY", hide_env_values = true)]
+    pub bootstrap_key: Option<String>,
+
+    /// How far an event time may be ahead of our clock (0s to 1d), as the stream-aggregator has it for the broker's;
+    /// readings beyond are refused
+    #[arg(long, env = "EVENT_TIME_AHEAD", default_value = "30s", value_parser = duration)]
+    pub event_time_ahead: Duration,
+}
+
+/// The database.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// The database as the role windfarm_api
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "postgres://windfarm_api@localhost:5432/windfarm",
+        hide_env_values = true,
+        global = true
+    )]
+    pub database_url: String,
+
+    /// Most connections to it (1 to 1000)
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub database_connections: u32,
+}
+
+/// The words of the first system, whose clients go on as before.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "First system's clients")]
+pub struct LegacyArgs {
+    /// The farm that their generators are turbines of
+    #[arg(long, env = "LEGACY_FARM_ID", default_value = "windpark")]
+    pub legacy_farm_id: FarmId,
+
+    /// The time zone that they are told minutes in, a name of the IANA database
+    #[arg(long, env = "LEGACY_TIME_ZONE", default_value = "Europe/Madrid", value_parser = time_zone)]
+    pub legacy_time_zone: TimeZone,
+}
+
+impl Args {
+    /// Whether the settings can work.
+    ///
+    /// # Errors
+    /// [`UsageError`] with the flag, its value and the bound; the value of a secret is not told.
+    pub fn check(&self) -> Result<(), UsageError> {
+        const DAY: Duration = Duration::from_secs(86_400);
+        if self.api.event_time_ahead > DAY {
+            let ahead = self.api.event_time_ahead;
+            return Err(UsageError(format!(
+                "--event-time-ahead is {ahead:?}, 0s to 1d is wanted"
+            )));
+        }
+        let length = self.api.bootstrap_key.as_ref().map(|key| key.chars().count());
+        if let Some(length) = length.filter(|length| *length < LEAST_KEY_CHARS) {
+            return Err(UsageError(format!(
+                "--bootstrap-key has {length} characters, at least {LEAST_KEY_CHARS} are wanted"
+            )));
+        }
+        self.database.options().map(drop)
+    }
+}
+
+impl ApiArgs {
+    /// The hash of the first administrator's key.
+    pub fn bootstrap_hash(&self) -> Option<KeyHash> {
+        self.bootstrap_key.as_deref().map(KeyHash::of)
+    }
+
+    /// What may be set about the rules.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            event_time_ahead: TimeDelta::from(self.event_time_ahead),
+        }
+    }
+}
+
+impl DatabaseArgs {
+    /// How to connect.
+    ///
+    /// # Errors
+    /// [`UsageError`] when the address is none; the address, which may hold a password, is not told.
+    pub fn options(&self) -> Result<PgConnectOptions, UsageError> {
+        let options = PgConnectOptions::from_str(&self.database_url)
+            .map_err(|error| UsageError(format!("--database-url is unusable: {error}")))?;
+        Ok(options.application_name("windfarm-api"))
+    }
+}
+
+impl fmt::Debug for ApiArgs {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiArgs")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DatabaseArgs {
+    /// Without the address, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseArgs").finish_non_exhaustive()
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| "a duration such as 500ms, 10s or 1m30s is wanted")?;
+    duration
+        .try_into()
+        .map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "a name such as Europe/Madrid or UTC is wanted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_design() {
+        let args = Args::parse_from(["api"]);
+        args.check().unwrap();
+        assert_eq!(args.api.limits(), Limits::default());
+        assert_eq!(args.legacy.legacy_farm_id.as_str(), "windpark");
+        assert_eq!(args.legacy.legacy_time_zone.iana_name(), Some("Europe/Madrid"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_bound() {
+        let refusal = |args: &[&str]| {
+            let args = Args::parse_from([&["api"], args].concat());
+            args.check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            refusal(&["--bootstrap-key", "too-short"]),
+            "--bootstrap-key has 9 characters, at least 20 are wanted"
+        );
+        assert_eq!(
+            refusal(&["--event-time-ahead", "25h"]),
+            "--event-time-ahead is 90000s, 0s to 1d is wanted"
+        );
+        assert!(refusal(&["--database-url", "nonsense"]).starts_with("--database-url is unusable"));
+        assert!(Args::try_parse_from(["api", "--legacy-time-zone", "Mars/Olympus"]).is_err());
+        assert!(Args::try_parse_from(["api", "--legacy-farm-id", "a b"]).is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let args = Args::parse_from([
+            "api",
+            "--bootstrap-key",
+            "hunter2hunter2hunter2",
+            "--database-url",
+            "postgres://u:hunter2@h/d",
+        ]);
+        assert!(!format!("{args:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_database_can_be_named_after_the_subcommand() {
+        let args = Args::parse_from(["api", "key", "list", "--database-url", "postgres://h/d"]);
+        assert_eq!(args.database.database_url, "postgres://h/d");
+    }
+}

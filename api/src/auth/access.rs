@@ -1,0 +1,167 @@
+//! The doors: [`authenticate`] lets nobody in without a key, [`Access`] in a handler's arguments says what the key
+//! must be good for.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use domain::FarmId;
+
+use super::{Caller, Keys, Scope};
+use crate::error::ApiError;
+
+/// Middleware: verifies the request's key and leaves the [`Caller`] for [`Access`].
+///
+/// # Errors
+/// 401 without a good key, 503 when keys cannot be verified.
+pub async fn authenticate(
+    keys: web::Data<Keys>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let caller = keys
+        .verify(key_of(request.headers()).ok_or(ApiError::KeyMissing)?)
+        .await?;
+    request.extensions_mut().insert(caller);
+    next.call(request).await
+}
+
+/// The key that a request presents.
+fn key_of(headers: &HeaderMap) -> Option<&str> {
+    if let Some(key) = headers.get("x-api-key") {
+        return key.to_str().ok();
+    }
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+}
+
+/// A scope as a type, to be named in a handler's arguments.
+pub trait Door {
+    /// The scope that it asks for.
+    const SCOPE: Scope;
+}
+
+/// Looking at data.
+pub enum Read {}
+/// Sending readings.
+pub enum Write {}
+
+impl Door for Read {
+    const SCOPE: Scope = Scope::Read;
+}
+impl Door for Write {
+    const SCOPE: Scope = Scope::Write;
+}
+
+/// Proof that the caller's key has the scope of `D`. Name it first among a handler's arguments, so that nothing is
+/// told to those who may not ask.
+pub struct Access<D> {
+    caller: Caller,
+    door: PhantomData<D>,
+}
+
+impl<D> Access<D> {
+    /// The caller.
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The farm of that name, if the key opens it.
+    ///
+    /// # Errors
+    /// 404 for what is no id, and for a farm that the key does not open: it need not know that there is one.
+    pub fn farm(&self, farm: &str) -> Result<FarmId, ApiError> {
+        let not_found = || ApiError::not_found("farm", farm);
+        let farm_id = FarmId::parse(farm).map_err(|_| not_found())?;
+        if self.caller.opens(farm) {
+            Ok(farm_id)
+        } else {
+            Err(not_found())
+        }
+    }
+
+    /// Sees to it that the key opens every farm, for what cannot be told farm by farm.
+    ///
+    /// # Errors
+    /// 403 for a key that is limited to some farms.
+    pub fn all_farms(&self) -> Result<(), ApiError> {
+        if self.caller.farms.is_none() {
+            return Ok(());
+        }
+        Err(ApiError::FarmForbidden(
+            "the key is limited to some farms, and this tells of all of them".to_owned(),
+        ))
+    }
+}
+
+impl Access<Read> {
+    /// Whether the key opens a dead letter of that farm; one of no farm only to a key that opens all.
+    pub fn opens_letter(&self, farm: Option<&str>) -> bool {
+        match farm {
+            Some(farm) => self.caller.opens(farm),
+            None => self.caller.farms.is_none(),
+        }
+    }
+}
+
+impl Access<Write> {
+    /// Sees to it that the key opens all these farms.
+    ///
+    /// # Errors
+    /// 403 naming the first farm that it does not.
+    pub fn may_write<'f>(&self, mut farms: impl Iterator<Item = &'f str>) -> Result<(), ApiError> {
+        match farms.find(|farm| !self.caller.opens(farm)) {
+            None => Ok(()),
+            Some(farm) => {
+                let farm: String = farm.chars().take(80).collect();
+                Err(ApiError::FarmForbidden(format!(
+                    "the key does not open farm '{farm}'"
+                )))
+            }
+        }
+    }
+}
+
+impl<D: Door + 'static> FromRequest for Access<D> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Caller>().cloned();
+        ready(match caller {
+            None => Err(ApiError::KeyMissing),
+            Some(caller) if !caller.may(D::SCOPE) => Err(ApiError::ScopeMissing(D::SCOPE)),
+            Some(caller) => Ok(Self {
+                caller,
+                door: PhantomData,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_key_comes_in_either_header() {
+        let key = |name: &'static str, value: &'static str| {
+            let request = TestRequest::default()
+                .insert_header((name, value))
+                .to_http_request();
+            key_of(request.headers()).map(str::to_owned)
+        };
+        assert_eq!(key("x-api-key", "vel_1").as_deref(), Some("vel_1"));
+        assert_eq!(key("authorization", "Bearer vel_1").as_deref(), Some("vel_1"));
+        assert_eq!(key("authorization", "bearer  vel_1").as_deref(), Some("vel_1"));
+        assert_eq!(key("authorization", "Basic dXNlcg=="), None);
+        assert_eq!(key("accept", "vel_1"), None);
+    }
+}

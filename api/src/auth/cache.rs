@@ -1,0 +1,105 @@
+//! Verified keys, remembered for a moment so that a request does not cost a look into the database.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use sqlx::PgPool;
+
+use super::{Caller, KeyHash};
+use crate::error::ApiError;
+use crate::queries::keys::{self, StoredKey};
+
+/// How long a key is believed without looking again: a revocation is effective within this time.
+const BELIEVED_FOR: Duration = Duration::from_secs(10);
+
+/// More keys than that are not remembered at once.
+const MOST_KEYS: usize = 10_000;
+
+/// How exactly a key's last use is known.
+const LAST_USE_RESOLUTION: Duration = Duration::from_secs(60);
+
+/// Verifies keys. Cloning shares the memory.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    database: PgPool,
+    known: Arc<Mutex<HashMap<KeyHash, Known>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    caller: Caller,
+    seen_at: Instant,
+    expires_at: Option<SystemTime>,
+}
+
+impl Keys {
+    /// Verifies against the keys in `database`.
+    pub fn new(database: PgPool) -> Self {
+        Self {
+            database,
+            known: Arc::default(),
+        }
+    }
+
+    /// Whose key this is.
+    ///
+    /// # Errors
+    /// [`ApiError::KeyUnknown`] for a key that is unknown, expired or revoked, [`ApiError::Unavailable`] when the
+    /// database must be asked and is away.
+    pub async fn verify(&self, presented: &str) -> Result<Caller, ApiError> {
+        let hash = KeyHash::of(presented);
+        if let Some(caller) = self.remembered(&hash) {
+            return Ok(caller);
+        }
+        let stored = keys::find(&self.database, &hash)
+            .await?
+            .filter(|key| hash.is(&key.hash));
+        let Some(stored) = stored.filter(StoredKey::is_valid_now) else {
+            self.lock().remove(&hash);
+            return Err(ApiError::KeyUnknown);
+        };
+        self.note_use(&stored);
+        Ok(self.remember(hash, stored))
+    }
+
+    fn remembered(&self, hash: &KeyHash) -> Option<Caller> {
+        let known = self.lock();
+        let key = known.get(hash)?;
+        let expired = key.expires_at.is_some_and(|end| end <= SystemTime::now());
+        (key.seen_at.elapsed() < BELIEVED_FOR && !expired).then(|| key.caller.clone())
+    }
+
+    fn remember(&self, hash: KeyHash, key: StoredKey) -> Caller {
+        let mut known = self.lock();
+        if known.len() >= MOST_KEYS {
+            known.clear();
+        }
+        let caller = key.caller;
+        let entry = Known {
+            caller: caller.clone(),
+            seen_at: Instant::now(),
+            expires_at: key.expires_at,
+        };
+        known.insert(hash, entry);
+        caller
+    }
+
+    /// Notes the use in the background; nobody waits for it, and to miss one does no harm.
+    fn note_use(&self, key: &StoredKey) {
+        let long_ago = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= LAST_USE_RESOLUTION);
+        if key.last_used_at.is_some_and(|at| !long_ago(at)) {
+            return;
+        }
+        let (database, id) = (self.database.clone(), key.caller.key_id);
+        tokio::spawn(async move {
+            if let Err(error) = keys::note_use(&database, id).await {
+                tracing::warn!(key.id = id, %error, "the last use of a key was not noted");
+            }
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<KeyHash, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,129 @@
+//! Takes what can be taken and says of the rest why not.
+
+use domain::{Limits, RawReading, Timestamp, validate};
+use platform::Rejection;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::reading_of;
+use crate::kafka::Refused;
+
+/// A reading that was refused. It is kept as a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Rejected {
+    /// Its place among the readings of the request, from 0.
+    pub index: usize,
+    /// The rule that it broke, or `undecodable`.
+    pub rule: String,
+    /// The field at fault.
+    pub field: Option<String>,
+    /// Its value.
+    pub value: Option<String>,
+    /// What it should have been.
+    pub bound: Option<String>,
+    /// One sentence.
+    pub message: String,
+}
+
+/// The readings of a request, sorted.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    /// Those that are taken, valid and canonical.
+    pub readings: Vec<RawReading<'static>>,
+    /// Those that are not, for the client.
+    pub rejected: Vec<Rejected>,
+    /// The same, for the dead letters.
+    pub refused: Vec<Refused>,
+}
+
+impl Sorted {
+    /// Every farm that these readings name, those of refused ones included.
+    pub fn farms(&self) -> impl Iterator<Item = &str> {
+        let refused = self.refused.iter().filter_map(|refused| refused.key.as_deref());
+        self.readings
+            .iter()
+            .map(|reading| &*reading.farm_id)
+            .chain(refused)
+    }
+
+    fn refuse(&mut self, index: usize, bytes: &[u8], rejection: Rejection) {
+        self.rejected.push(Rejected {
+            index,
+            rule: rejection.rule.clone().into_owned(),
+            field: rejection.field.clone(),
+            value: rejection.value.clone(),
+            bound: rejection.bound.clone(),
+            message: rejection.reason.clone(),
+        });
+        self.refused.push(Refused {
+            key: farm_of(bytes),
+            payload: bytes.to_vec(),
+            rejection,
+        });
+    }
+}
+
+/// Applies every rule to each of `parts`, with `now` in the place of the broker's clock, which decides in the end.
+pub fn sort(parts: &[&[u8]], now: Timestamp, limits: &Limits) -> Sorted {
+    let mut sorted = Sorted::default();
+    for (index, bytes) in parts.iter().enumerate() {
+        let valid = reading_of(bytes).and_then(|raw| validate(raw, now, limits).map_err(Rejection::from));
+        match valid {
+            Ok(reading) => sorted.readings.push(reading.into_raw()),
+            Err(rejection) => sorted.refuse(index, bytes, rejection),
+        }
+    }
+    sorted
+}
+
+/// The farm that refused bytes claim to be from, if that much of them can be read.
+fn farm_of(bytes: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    Some(value.get("farm_id")?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
+    fn reading(turbine: &str, speed: f64) -> String {
+        format!(
+            r#"{{"farm_id":"north","turbine_id":"{turbine}","event_time":"{NOW}","wind_speed_mps":{speed}}}"#
+        )
+    }
+
+    #[test]
+    fn each_is_judged_alone_and_kept_as_it_came() {
+        let parts = [
+            reading("T1", 8.0),
+            reading("T2", 80.5),
+            "[1]".to_owned(),
+            reading("T3", 9.0),
+        ];
+        let bytes: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+        let sorted = sort(&bytes, NOW, &Limits::default());
+
+        let taken: Vec<_> = sorted
+            .readings
+            .iter()
+            .map(|reading| &*reading.turbine_id)
+            .collect();
+        assert_eq!(taken, ["T1", "T3"]);
+        let refused: Vec<_> = sorted
+            .rejected
+            .iter()
+            .map(|r| (r.index, r.rule.as_str(), r.bound.as_deref()))
+            .collect();
+        assert_eq!(
+            refused,
+            [(1, "wind_speed_mps", Some("[0, 75]")), (2, "undecodable", None)]
+        );
+        assert_eq!(sorted.refused[0].payload, parts[1].as_bytes());
+        assert_eq!(sorted.refused[0].key.as_deref(), Some("north"));
+        assert_eq!(sorted.refused[1].key, None);
+        assert_eq!(sorted.farms().collect::<Vec<_>>(), ["north", "north", "north"]);
+    }
+}

@@ -1,0 +1,49 @@
+//! What happens to every request: it is counted, timed, and its answer carries the request's id.
+
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::HttpMessage;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use tracing_actix_web::RequestId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Counts and times the request and names it in the answer, so that a person can find it in the log.
+///
+/// # Errors
+/// Those of the request.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let began = Instant::now();
+    let method = request.method().to_string();
+    let id = request.extensions().get::<RequestId>().map(RequestId::to_string);
+    let mut answer = next.call(request).await;
+    let route = answer
+        .as_ref()
+        .ok()
+        .and_then(|answer| answer.request().match_pattern());
+    let labels = [
+        ("method", method),
+        ("route", route.unwrap_or_else(|| "none".to_owned())),
+        ("status", status(&answer).to_string()),
+    ];
+    metrics::counter!("windfarm_api_requests_total", &labels).increment(1);
+    metrics::histogram!("windfarm_api_request_duration_seconds", &labels).record(began.elapsed());
+    if let (Ok(answer), Some(id)) = (&mut answer, id.and_then(|id| HeaderValue::try_from(id).ok())) {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    answer
+}
+
+fn status<B>(answer: &Result<ServiceResponse<B>, Error>) -> u16 {
+    match answer {
+        Ok(answer) => answer.status().as_u16(),
+        Err(error) => error.as_response_error().status_code().as_u16(),
+    }
+}

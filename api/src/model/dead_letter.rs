@@ -1,0 +1,156 @@
+//! Dead letters as the API shows them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use domain::Timestamp;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+/// Names a dead letter for ever: its place in the topic, `<partition>-<offset>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadLetterId {
+    /// The partition.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: i64,
+}
+
+impl fmt::Display for DeadLetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.partition, self.offset)
+    }
+}
+
+impl FromStr for DeadLetterId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (partition, offset) = text.split_once('-').ok_or(())?;
+        let id = Self {
+            partition: partition.parse().map_err(|_| ())?,
+            offset: offset.parse().map_err(|_| ())?,
+        };
+        // one thing has one name: neither +1-007 nor 1--7
+        if id.to_string() == text && id.offset >= 0 {
+            Ok(id)
+        } else {
+            Err(())
+        }
+    }
+}
+
+impl Serialize for DeadLetterId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A record that was refused, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetter {
+    /// `<partition>-<offset>` in the topic of dead letters.
+    #[schema(value_type = String, example = "3-42")]
+    pub id: DeadLetterId,
+    /// When it became a dead letter.
+    #[schema(value_type = String, format = DateTime)]
+    pub appended_at: Timestamp,
+    /// The farm, if the record's key is one.
+    pub farm_id: Option<String>,
+    /// The rule that it broke, or `undecodable`, `key_mismatch`, `database`, `medidas`.
+    pub rule: Option<String>,
+    /// Why, in one sentence.
+    pub reason: Option<String>,
+    /// The field at fault.
+    pub field: Option<String>,
+    /// Its value.
+    pub value: Option<String>,
+    /// What it should have been.
+    pub bound: Option<String>,
+    /// The program that refused it.
+    pub component: Option<String>,
+    /// Where the record lay; null if it never was on Kafka.
+    pub source: Option<DeadLetterSource>,
+}
+
+/// Where a refused record lay.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterSource {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// When it was appended there.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub timestamp: Option<Timestamp>,
+}
+
+/// A record that was refused, and all of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterDetail {
+    /// Why it was refused.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+    /// The record's key, if it is text.
+    pub key: Option<String>,
+    /// The record's bytes, in hexadecimal.
+    pub payload_hex: Option<String>,
+    /// The record's bytes, if they are text.
+    pub payload_text: Option<String>,
+    /// All headers of the dead letter.
+    pub headers: serde_json::Value,
+}
+
+impl DeadLetterDetail {
+    /// Adds the record itself.
+    pub fn new(
+        letter: DeadLetter,
+        key: Option<Vec<u8>>,
+        payload: Option<Vec<u8>>,
+        headers: serde_json::Value,
+    ) -> Self {
+        Self {
+            letter,
+            key: key.and_then(|key| String::from_utf8(key).ok()),
+            payload_hex: payload.as_deref().map(hex::encode),
+            payload_text: payload.and_then(text),
+            headers,
+        }
+    }
+}
+
+/// Bytes that a person can read; Avro is valid UTF-8 now and then, but starts with control characters.
+fn text(payload: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(payload).ok()?;
+    let is_plain = |c: char| !c.is_control() || c.is_ascii_whitespace();
+    text.chars().all(is_plain).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_form() {
+        let id = DeadLetterId {
+            partition: 3,
+            offset: 42,
+        };
+        assert_eq!("3-42".parse(), Ok(id));
+        assert_eq!(id.to_string(), "3-42");
+        for bad in [
+            "", "3", "3-", "-42", "3--42", "+3-42", "03-42", "3-042", "3-42 ", "x-1",
+        ] {
+            assert!(bad.parse::<DeadLetterId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_as_text_only_if_they_are() {
+        assert_eq!(text(b"{\"a\":\n1}".to_vec()).as_deref(), Some("{\"a\":\n1}"));
+        assert_eq!(text(vec![0, 0, 0, 0, 7, b'n']), None);
+        assert_eq!(text(vec![0xff]), None);
+    }
+}

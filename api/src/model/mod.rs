@@ -1,0 +1,15 @@
+//! What the API answers, as types; their documentation is that of `/openapi.json`.
+
+mod audit;
+mod dead_letter;
+mod farm;
+mod page;
+mod reading;
+mod window;
+
+pub use audit::Audit;
+pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterId, DeadLetterSource};
+pub use farm::{Farm, Turbine};
+pub use page::Page;
+pub use reading::Reading;
+pub use window::{ExtremeValue, MetricFigures, Resolution, Window};

@@ -1,0 +1,101 @@
+//! What `/openapi.json` says of the parameters; nobody else reads these types.
+#![expect(dead_code, reason = "only documents")]
+
+use utoipa::IntoParams;
+
+/// Pages of lists by name.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyPageParams {
+    /// Most items of a page.
+    #[param(minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<u32>,
+    /// `asc` or `desc`.
+    #[param(default = "asc", pattern = "^(asc|desc)$")]
+    order: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Pages of lists by time.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TimePageParams {
+    /// Most items of a page.
+    #[param(minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<u32>,
+    /// `asc` or `desc`, by time.
+    #[param(default = "desc", pattern = "^(asc|desc)$")]
+    order: Option<String>,
+    /// Not before this time.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Before this time.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Pages of windows.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WindowPageParams {
+    /// Length of the windows.
+    #[param(default = "1m", pattern = "^1m$")]
+    resolution: Option<String>,
+    /// Most items of a page.
+    #[param(minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<u32>,
+    /// `asc` or `desc`, by start.
+    #[param(default = "desc", pattern = "^(asc|desc)$")]
+    order: Option<String>,
+    /// Start not before this time.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Start before this time.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Pages of dead letters.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeadLetterPageParams {
+    /// Only of this farm.
+    farm: Option<String>,
+    /// Only by this rule.
+    #[param(example = "wind_speed_mps")]
+    rule: Option<String>,
+    /// Most items of a page.
+    #[param(minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<u32>,
+    /// `asc` or `desc`, by the time of becoming a dead letter.
+    #[param(default = "desc", pattern = "^(asc|desc)$")]
+    order: Option<String>,
+    /// Not before this time.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Before this time.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Which rows the first system's clients want.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LegacyParams {
+    /// Most rows; all by default.
+    #[param(minimum = 1)]
+    limit: Option<u64>,
+    /// Not before this time.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Before this time.
+    #[param(format = DateTime)]
+    to: Option<String>,
+}

@@ -1,0 +1,50 @@
+//! Readings.
+
+use domain::{FarmId, TurbineId};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgPool, QueryBuilder, Row};
+
+use super::{from_db, push_time_page};
+use crate::model::Reading;
+use crate::params::TimePage;
+
+/// What a reading is made of, besides its farm and turbine.
+pub const COLUMNS: &str = "event_time, sequence, wind_speed_mps, wind_direction_deg, active_power_kw, \
+     theoretical_power_kw, rotor_speed_rpm, blade_pitch_deg, nacelle_direction_deg, ambient_temperature_celsius, \
+     operating_status::text AS operating_status";
+
+impl FromRow<'_, PgRow> for Reading {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            farm_id: row.try_get("farm_id")?,
+            turbine_id: row.try_get("turbine_id")?,
+            event_time: from_db(row.try_get("event_time")?),
+            sequence: row.try_get("sequence")?,
+            wind_speed_mps: row.try_get("wind_speed_mps")?,
+            wind_direction_deg: row.try_get("wind_direction_deg")?,
+            active_power_kw: row.try_get("active_power_kw")?,
+            theoretical_power_kw: row.try_get("theoretical_power_kw")?,
+            rotor_speed_rpm: row.try_get("rotor_speed_rpm")?,
+            blade_pitch_deg: row.try_get("blade_pitch_deg")?,
+            nacelle_direction_deg: row.try_get("nacelle_direction_deg")?,
+            ambient_temperature_celsius: row.try_get("ambient_temperature_celsius")?,
+            operating_status: row.try_get("operating_status")?,
+        })
+    }
+}
+
+/// A page of the turbine's readings by time and one more.
+pub async fn list(
+    database: &PgPool,
+    farm: &FarmId,
+    turbine: &TurbineId,
+    page: &TimePage,
+) -> Result<Vec<Reading>, sqlx::Error> {
+    let mut sql = QueryBuilder::new(format!(
+        "SELECT farm_id, turbine_id, {COLUMNS} FROM readings WHERE farm_id = "
+    ));
+    sql.push_bind(farm.as_str());
+    sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
+    push_time_page(&mut sql, "event_time", page);
+    sql.build_query_as().fetch_all(database).await
+}

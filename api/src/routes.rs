@@ -1,0 +1,67 @@
+//! The one list of what the API answers.
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, PayloadConfig, Redirect};
+use actix_web::{HttpRequest, Responder};
+use utoipa::openapi::OpenApi;
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::auth::authenticate;
+use crate::error::ApiError;
+use crate::handlers::{
+    audit, dead_letters, farms, generators, ingestion, measurements, minutes, readings, turbines, windows,
+};
+
+/// The largest body, bytes.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Everything that wants a key.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(
+            scope::scope("/v1")
+                .wrap(from_fn(authenticate))
+                .service(farms::list)
+                .service(turbines::list)
+                .service(turbines::one)
+                .service(readings::list)
+                .service(windows::of_farm)
+                .service(windows::of_turbine)
+                .service(dead_letters::list)
+                .service(dead_letters::one)
+                .service(audit::audit)
+                .service(ingestion::take),
+        )
+        // the first system's requests have errors, and so doors, of their own
+        .service(measurements::take)
+        .service(minutes::list)
+        .service(generators::list)
+        .service(generators::one);
+}
+
+/// What is open to everybody: `/docs`, `/openapi.json`, and `/`, which leads to them.
+pub fn documentation(config: &mut web::ServiceConfig, document: OpenApi) {
+    config
+        .service(Redirect::new("/", "/docs/"))
+        .service(Redirect::new("/docs", "/docs/"))
+        .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document));
+}
+
+/// How large a body may be.
+pub fn body_limit() -> PayloadConfig {
+    PayloadConfig::new(MAX_BODY_BYTES)
+}
+
+/// What is asked for is none of the above.
+///
+/// # Errors
+/// Always [`ApiError::NotFound`].
+pub async fn nowhere(request: HttpRequest) -> Result<impl Responder, ApiError> {
+    let asked: String = request.path().chars().take(80).collect();
+    Err::<&str, _>(ApiError::NotFound(format!(
+        "there is nothing to {} at {asked}",
+        request.method()
+    )))
+}
