@@ -16,7 +16,7 @@ use crate::rows::reading::Place;
 /// No window of ours begins outside of this: 1990 is the earliest event, and the calendar ends in 9999.
 const WINDOWS: (Timestamp, Timestamp) = (
     Timestamp::from_micros(631_065_600_000_000),
-    Timestamp::from_micros(253_402_214_400_000_000),
+    Timestamp::from_micros(253_402_128_000_000_000),
 );
 
 /// Decides what records become.

@@ -43,18 +43,26 @@ use worker::{Parts, Worker, waits};
 /// How long a thread asks the registry before it polls Kafka again.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs the sink until `stop`, then stores what it has read and leaves its group.
+/// Runs the program: [`store_until`] with health and metrics.
+///
+/// # Errors
+/// As there, and when health and metrics cannot be served.
+pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
+    let health = Health::default();
+    args.management
+        .serve(MANAGEMENT_PORT, health.clone(), stop.clone())?;
+    store_until(stop, args, &health).await
+}
+
+/// Stores what comes until `stop`, then what it has read, and leaves its group.
 ///
 /// # Errors
 /// What waiting cannot mend: settings, rights, a missing table, an offset that the log does not have.
-pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -> anyhow::Result<()> {
     args.check()?;
     let database = PgConnectOptions::from_str(&args.database.database_url)
         .map_err(|error| UsageError(format!("--database-url: {error}")))?;
     let registry = args.registry.registry()?.with_patience(REGISTRY_PATIENCE);
-    let health = Health::default();
-    args.management
-        .serve(MANAGEMENT_PORT, health.clone(), stop.clone())?;
     topics::ensure(&args.kafka, &stop).await?;
 
     let name = member_name(&args);

@@ -1,0 +1,9 @@
+//! The sink on a real Kafka, a real registry and a real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+mod flow;
+mod kills;
+mod make;
+mod rig;
+mod rows;
+mod storing;

@@ -1,0 +1,194 @@
+//! Servers of one test: topics, a database, and sinks of its own.
+
+use std::process::Command;
+use std::time::Duration;
+
+use avro::{RecordType, SchemaId, encode_farm_window, encode_reading, encode_turbine_window, wire};
+use clap::Parser;
+use domain::{Closed, FarmWindow, RawReading, TurbineWindow};
+use platform::{Health, Topics, topics};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use sink::Args;
+use sink::lane::Topic;
+use sink::store::Store;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use testkit::{Database, Program, Stack, eventually};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// After this a test gives up.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) struct Rig {
+    pub(crate) stack: Stack,
+    pub(crate) database: Database,
+    pub(crate) topics: Topics,
+}
+
+/// A sink in this process.
+pub(crate) struct RunningSink {
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        let stack = Stack::for_test();
+        let database = stack.database().await;
+        let kafka = stack.kafka();
+        topics::ensure(&kafka, &CancellationToken::new()).await.unwrap();
+        Self {
+            topics: kafka.topics(),
+            stack,
+            database,
+        }
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::new(self.options(), self.topics.clone())
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.database.sink_url.parse().unwrap()
+    }
+
+    pub(crate) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.database.admin_url).await.unwrap()
+    }
+
+    /// One number out of the database.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let mut connection = self.connect().await;
+        let number: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        number.unwrap_or_default()
+    }
+
+    /// Waits until the number is as it should be.
+    pub(crate) async fn until(&self, sql: &str, wanted: i64) {
+        let what = format!("{sql} = {wanted}");
+        eventually(&what, LIMIT, async || {
+            (self.number(sql).await == wanted).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// A sink as a process of its own, which dies at this point.
+    pub(crate) fn spawn(&self, fail_point: Option<&str>) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sink"));
+        command
+            .envs(self.stack.environment())
+            .env("DATABASE_URL", &self.database.sink_url)
+            .env("BATCH_ROWS", "50")
+            .env("INSTANCE_ID", "killed")
+            .env("SESSION_TIMEOUT", "10s");
+        if let Some(name) = fail_point {
+            command.env("FAIL_POINT", name);
+        }
+        Program::start(&mut command)
+    }
+
+    /// A sink in this process, with these further options.
+    pub(crate) fn start(&self, options: &[&str]) -> RunningSink {
+        RunningSink::start(self.args(options))
+    }
+
+    pub(crate) fn args(&self, options: &[&str]) -> Args {
+        let mut arguments = vec!["sink".to_owned()];
+        arguments.extend(options.iter().map(|&option| option.to_owned()));
+        let mut args = Args::parse_from(arguments);
+        args.kafka = self.stack.kafka();
+        args.registry = self.stack.registry();
+        args.management.management_address = Some("none".to_owned());
+        args.database.database_url.clone_from(&self.database.sink_url);
+        args
+    }
+
+    pub(crate) async fn schema(&self, topic: Topic, record: RecordType) -> SchemaId {
+        let registry = self.stack.registry().registry().unwrap();
+        registry.register(topic.name(&self.topics), record).await.unwrap()
+    }
+
+    pub(crate) async fn send_readings(&self, readings: &[RawReading<'_>]) {
+        let id = self.schema(Topic::Readings, RecordType::Reading).await;
+        let records = readings.iter().map(|reading| {
+            let payload = framed(id, |out| encode_reading(reading, out));
+            (reading.farm_id.as_bytes(), payload, OwnedHeaders::new())
+        });
+        self.send(Topic::Readings, records);
+    }
+
+    pub(crate) async fn send_windows(&self, farm: &Closed<FarmWindow>, turbines: &[Closed<TurbineWindow>]) {
+        let key = farm.window.farm_id.as_str().as_bytes();
+        let id = self.schema(Topic::FarmWindows, RecordType::FarmWindow).await;
+        let payload = framed(id, |out| encode_farm_window(farm, out));
+        self.send(Topic::FarmWindows, [(key, payload, OwnedHeaders::new())]);
+        let id = self
+            .schema(Topic::TurbineWindows, RecordType::TurbineWindow)
+            .await;
+        let records = turbines.iter().map(|turbine| {
+            (
+                key,
+                framed(id, |out| encode_turbine_window(turbine, out)),
+                OwnedHeaders::new(),
+            )
+        });
+        self.send(Topic::TurbineWindows, records);
+    }
+
+    /// Sends records and waits until all are acknowledged.
+    pub(crate) fn send<'a>(
+        &self,
+        topic: Topic,
+        records: impl IntoIterator<Item = (&'a [u8], Vec<u8>, OwnedHeaders)>,
+    ) {
+        let producer: BaseProducer = self.stack.kafka().producer_config("rig").create().unwrap();
+        for (key, payload, headers) in records {
+            let record = BaseRecord::to(topic.name(&self.topics))
+                .key(key)
+                .payload(&payload)
+                .headers(headers);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(LIMIT).unwrap();
+    }
+}
+
+impl RunningSink {
+    pub(crate) fn start(args: Args) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move { sink::store_until(stopped, args, &Health::default()).await });
+        Self { stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.ended().await.unwrap();
+    }
+
+    pub(crate) async fn ended(self) -> anyhow::Result<()> {
+        tokio::time::timeout(LIMIT, self.task).await.unwrap().unwrap()
+    }
+}
+
+fn framed(id: SchemaId, encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut payload = Vec::new();
+    wire::frame(id, &mut payload);
+    encode(&mut payload);
+    payload
+}
