@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use domain::{Limits, TimeDelta};
-use jiff::SignedDuration;
 use platform::program::UsageError;
-use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
+use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs, duration};
 
 use crate::batch::BatchLimits;
 
@@ -93,7 +92,7 @@ pub struct DatabaseArgs {
     pub batch_bytes: u64,
 
     /// How long the first row of a batch waits for more (0s to 1m): what a row takes to be seen
-    #[arg(long, env = "BATCH_AGE", default_value = "150ms", value_parser = duration)]
+    #[arg(long, env = "BATCH_AGE", default_value = "150ms", value_parser = duration::parse)]
     pub batch_age: Duration,
 }
 
@@ -115,7 +114,7 @@ pub struct GroupArgs {
     pub instance_id: Option<String>,
 
     /// After how long without a heartbeat a member's partitions go to others (1s to 30m)
-    #[arg(long, env = "SESSION_TIMEOUT", default_value = "10s", value_parser = duration)]
+    #[arg(long, env = "SESSION_TIMEOUT", default_value = "10s", value_parser = duration::parse)]
     pub session_timeout: Duration,
 }
 
@@ -124,11 +123,11 @@ pub struct GroupArgs {
 #[command(next_help_heading = "As the stream-aggregator has them")]
 pub struct SharedArgs {
     /// Length of a window (100ms to 1d): of those that only late readings make
-    #[arg(long, env = "WINDOW_SIZE", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "WINDOW_SIZE", default_value = "60s", value_parser = duration::parse)]
     pub window_size: Duration,
 
     /// How far an event time may be ahead of the broker's clock (0s to 1d); readings beyond are dead letters
-    #[arg(long, env = "EVENT_TIME_AHEAD", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "EVENT_TIME_AHEAD", default_value = "30s", value_parser = duration::parse)]
     pub event_time_ahead: Duration,
 }
 
@@ -210,15 +209,6 @@ fn within(flag: &str, value: Duration, least: Duration, most: Duration) -> Resul
             "{flag} is {value:?}, {least:?} to {most:?} is wanted"
         )))
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text
-        .parse()
-        .map_err(|_| "a duration such as 500ms, 10s or 1m30s is wanted")?;
-    duration
-        .try_into()
-        .map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ mod assignment;
 pub mod batch;
 mod consumer;
 pub mod copy;
-mod fail_point;
 mod intake;
 pub mod lane;
 pub mod revision;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use platform::Topics;
+use platform::{Topics, fail_point};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::error::failed;
@@ -10,7 +10,6 @@ use super::sql::{self, Table};
 use super::{Committed, Session, StoreError};
 use crate::batch::{Batch, Rows};
 use crate::copy::CopyBuffer;
-use crate::fail_point;
 use crate::lane::{Lane, Topic};
 use crate::rows::window::Of;
 use crate::time::to_sql;

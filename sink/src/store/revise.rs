@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{FarmId, Metric, Metrics, TimeDelta};
+use platform::fail_point;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -11,7 +12,6 @@ use super::error::failed;
 use super::sql::{self, Table};
 use super::{Session, StoreError};
 use crate::copy::CopyBuffer;
-use crate::fail_point;
 use crate::revision::{Minute, StoredReading, windows_of};
 use crate::rows::window::{self, Of, Origin};
 use crate::time::{from_sql, to_sql};
