@@ -34,6 +34,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn command(args: &Args, settings: &Settings) -> Command {
     let topic = full_name(&args.topic);
     let mut command = java::command();
+    // It warns of how Apicurio's own defaults read.
+    command.arg("-Dorg.slf4j.simpleLogger.log.io.apicurio=error");
     let serde = paths::tools().join("serde").join("*");
     command
         .arg("-cp")

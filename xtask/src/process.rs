@@ -148,7 +148,8 @@ pub(crate) fn stop(dir: &Path, name: &str, manner: Manner) -> Result<Ending> {
         }
     }
     pid_file.remove()?;
-    Ok(if polite { Ending::AsAsked } else { Ending::Killed })
+    let asked = polite && manner.signal != Signal::KILL;
+    Ok(if asked { Ending::AsAsked } else { Ending::Killed })
 }
 
 fn signal(identity: Identity, manner: Manner, signal: Signal) {

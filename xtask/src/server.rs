@@ -34,19 +34,26 @@ enum Action {
 /// # Errors
 /// If there is no such stack, or the process does not do as it is told.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let stack =
-        Stack::open(args.dir.clone())?.with_context(|| format!("no stack in {}", args.dir.display()))?;
-    for &service in &args.services {
-        match args.action {
-            Action::Start => stack.start(service, &Interrupt::default())?,
-            Action::Stop => stop(&stack, service, service.manner())?,
-            Action::Kill => stop(&stack, service, process::AT_ONCE)?,
-        }
+    // The registry's database wants an absolute path.
+    let dir = args
+        .dir
+        .canonicalize()
+        .with_context(|| format!("no folder {}", args.dir.display()))?;
+    let stack = Stack::open(dir)?.with_context(|| format!("no stack in {}", args.dir.display()))?;
+    match args.action {
+        Action::Start => stack.start_all(&args.services, &Interrupt::default())?,
+        Action::Stop => stop(&stack, &args.services, Service::manner)?,
+        Action::Kill => stop(&stack, &args.services, |_| process::AT_ONCE)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn stop(stack: &Stack, service: Service, manner: Manner) -> Result<()> {
-    process::announce(service.name(), process::stop(&stack.dir, service.name(), manner)?);
+fn stop(stack: &Stack, services: &[Service], manner: impl Fn(Service) -> Manner) -> Result<()> {
+    for &service in services {
+        process::announce(
+            service.name(),
+            process::stop(&stack.dir, service.name(), manner(service))?,
+        );
+    }
     Ok(())
 }

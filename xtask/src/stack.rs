@@ -154,9 +154,12 @@ impl Stack {
             }
             Readiness::Ended | Readiness::Stopped => bail!("it ended"),
         });
-        outcome.with_context(|| {
+        interrupt.check()?;
+        outcome.map_err(|error| {
             let tail = process::log_tail(&self.dir, service.name(), 15);
-            format!("{service} did not start ({why:#}); the end of its log:\n{tail}\n")
+            Error::msg(format!(
+                "{service} did not start: {error} ({why:#}); the end of its log:\n{tail}"
+            ))
         })
     }
 }
