@@ -1,0 +1,219 @@
+//! Taking partitions up where whoever had them last has committed them.
+
+use avro::PartitionCheckpoint;
+
+use super::effect::{Answer, Committed, Effect, Question, Trouble};
+use super::partition::Partition;
+use super::{Machine, Metadata, Slot, Step};
+
+/// How often a checkpoint record is looked for where the metadata says it is. One miss is possible: the offset was
+/// read before somebody else's commit and the record after it.
+const CHECKPOINT_TRIES: u32 = 10;
+
+/// Partitions being taken up, one after the other.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    /// Still to be taken up; the last one is at work.
+    left: Vec<i32>,
+    stage: Stage,
+    /// Partitions that a rebalance has given us and waits to have assigned, with their positions so far; none when
+    /// they are assigned already and must be sought.
+    assigning: Option<Vec<(i32, i64)>>,
+    missed_checkpoints: u32,
+}
+
+#[derive(Debug)]
+enum Stage {
+    ReadCommitted,
+    ReadCheckpoint { position: i64, metadata: Metadata },
+    Seek(Box<Partition>),
+}
+
+impl Recovery {
+    /// Of partitions that are ours already.
+    pub(super) const fn in_place(partitions: Vec<i32>) -> Self {
+        Self {
+            left: partitions,
+            stage: Stage::ReadCommitted,
+            assigning: None,
+            missed_checkpoints: 0,
+        }
+    }
+
+    /// Of partitions that a rebalance gives us.
+    pub(super) fn of_assignment(partitions: Vec<i32>) -> Self {
+        Self {
+            assigning: Some(Vec::with_capacity(partitions.len())),
+            ..Self::in_place(partitions)
+        }
+    }
+}
+
+impl Machine {
+    /// Goes on with the next partition.
+    pub(super) fn recover_next(&mut self, mut recovery: Recovery) {
+        match recovery.left.last() {
+            Some(&partition) => {
+                recovery.stage = Stage::ReadCommitted;
+                self.ask(Step::Recover(recovery), Question::ReadCommitted { partition });
+            }
+            None => self.effects.extend(recovery.assigning.map(Effect::Assign)),
+        }
+    }
+
+    pub(super) fn recover(&mut self, mut recovery: Recovery, answer: Answer) {
+        let Some(&partition) = recovery.left.last() else {
+            return;
+        };
+        match (
+            std::mem::replace(&mut recovery.stage, Stage::ReadCommitted),
+            answer,
+        ) {
+            (Stage::ReadCommitted, Answer::Committed(committed)) => {
+                self.restore(recovery, partition, &committed)
+            }
+            (Stage::ReadCheckpoint { position, metadata }, Answer::Checkpoint(checkpoint))
+                if checkpoint.partition == partition =>
+            {
+                self.place(recovery, partition, position, Some(metadata), checkpoint);
+            }
+            (
+                Stage::ReadCheckpoint { metadata, .. },
+                Answer::Checkpoint(_) | Answer::Failed(Trouble::Retry(_)),
+            ) => {
+                self.checkpoint_missed(recovery, partition, metadata);
+            }
+            (Stage::Seek(running), Answer::Done) => {
+                self.slots.insert(partition, Slot::Running(running));
+                recovery.left.pop();
+                self.recover_next(recovery);
+            }
+            // a rebalance cannot go on without it; partitions that are ours already can wait for the next tick
+            (_, Answer::Failed(Trouble::Retry(_))) if recovery.assigning.is_some() => {
+                self.recover_next(recovery)
+            }
+            (_, _) => self.give_up(recovery),
+        }
+    }
+
+    fn restore(&mut self, mut recovery: Recovery, partition: i32, committed: &Committed) {
+        let nothing = PartitionCheckpoint {
+            partition,
+            farms: Vec::new(),
+        };
+        match start_of(partition, committed) {
+            Err(why) => self.give_up_for_good(recovery, why),
+            Ok((position, Some(metadata))) if metadata.checkpoint.is_some() => {
+                let offset = metadata.checkpoint.expect("it is some");
+                recovery.stage = Stage::ReadCheckpoint { position, metadata };
+                self.ask(
+                    Step::Recover(recovery),
+                    Question::ReadCheckpoint { partition, offset },
+                );
+            }
+            Ok((position, metadata)) => self.place(recovery, partition, position, metadata, nothing),
+        }
+    }
+
+    /// Everything is known: the partition is read from `position` on.
+    fn place(
+        &mut self,
+        mut recovery: Recovery,
+        partition: i32,
+        position: i64,
+        metadata: Option<Metadata>,
+        checkpoint: PartitionCheckpoint,
+    ) {
+        let running = Partition::restore(self.settings.windows, partition, position, metadata, checkpoint);
+        self.counts.restored += 1;
+        if let Some(positions) = &mut recovery.assigning {
+            positions.push((partition, position));
+            self.slots.insert(partition, Slot::Running(Box::new(running)));
+            recovery.left.pop();
+            self.recover_next(recovery);
+        } else {
+            recovery.stage = Stage::Seek(Box::new(running));
+            self.ask(
+                Step::Recover(recovery),
+                Question::Seek {
+                    partition,
+                    offset: position,
+                },
+            );
+        }
+    }
+
+    fn checkpoint_missed(&mut self, mut recovery: Recovery, partition: i32, metadata: Metadata) {
+        recovery.missed_checkpoints += 1;
+        if recovery.missed_checkpoints < CHECKPOINT_TRIES {
+            self.recover_next(recovery);
+        } else {
+            let offset = metadata.checkpoint.unwrap_or(-1);
+            self.give_up_for_good(
+                recovery,
+                format!(
+                    "partition {partition}: its checkpoint is not at offset {offset} of the topic of checkpoints, where \
+                     the committed offset says it is; if that topic was deleted, stop every stream-aggregator of this \
+                     group and reset the partition's offset (kafka-consumer-groups --reset-offsets), which computes \
+                     and sends windows anew from there"
+                ),
+            );
+        }
+    }
+
+    /// Leaves what is left for the next tick. A rebalance must be answered all the same: with an absolute offset,
+    /// whose records are dropped until the partition has been read back and sought.
+    fn give_up(&mut self, recovery: Recovery) {
+        if let Some(mut positions) = recovery.assigning {
+            for &partition in &recovery.left {
+                positions.push((partition, 0));
+                self.slots.insert(partition, Slot::Stale);
+            }
+            self.effects.push_back(Effect::Assign(positions));
+        }
+    }
+
+    fn give_up_for_good(&mut self, recovery: Recovery, why: String) {
+        self.give_up(recovery);
+        self.fail(why);
+    }
+}
+
+/// Where to read from, and what is known of what has been processed.
+fn start_of(partition: i32, committed: &Committed) -> Result<(i64, Option<Metadata>), String> {
+    let Some((offset, metadata)) = &committed.offset else {
+        return if committed.has_checkpoint {
+            Err(format!(
+                "partition {partition}: the group's committed offset is gone (it expires when a group has been away \
+                 for longer than the broker's offsets.retention.minutes), but there is a checkpoint, so that windows \
+                 have been sent before; set the offset from which windows are to be computed and sent anew, with \
+                 kafka-consumer-groups --reset-offsets (--to-earliest, --to-datetime, …)"
+            ))
+        } else {
+            Ok((committed.log_start, None)) // nobody has ever read it
+        };
+    };
+    if *offset < committed.log_start {
+        return Err(format!(
+            "partition {partition}: committed is offset {offset}, but the log begins at {}: readings were deleted by \
+             the topic's retention before they were processed; set the offset from which windows are to be computed \
+             and sent anew, with kafka-consumer-groups --reset-offsets (--to-earliest, …)",
+            committed.log_start
+        ));
+    }
+    if *offset > committed.log_end {
+        return Err(format!(
+            "partition {partition}: committed is offset {offset}, but the log ends at {}: readings were lost by the \
+             broker, or the topic was made anew; set the offset from which windows are to be computed and sent anew, \
+             with kafka-consumer-groups --reset-offsets (--to-earliest, …)",
+            committed.log_end
+        ));
+    }
+    if metadata.is_empty() {
+        return Ok((*offset, None)); // set by hand, which says: from here on, whatever was before
+    }
+    let metadata = metadata
+        .parse()
+        .map_err(|error| format!("partition {partition}: {error}"))?;
+    Ok((*offset, Some(metadata)))
+}

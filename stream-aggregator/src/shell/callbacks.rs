@@ -1,0 +1,84 @@
+//! What the group's consumer tells from within `poll`: rebalances, errors, statistics.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use platform::HealthHandle;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+
+use super::metrics;
+use super::stream::{Input, Stream};
+
+/// The stream of one thread, where its consumer's callbacks find it. They run inside `poll`, on the same thread.
+pub(super) struct Callbacks {
+    stream: Mutex<Stream>,
+    readings: String,
+    kafka: HealthHandle,
+}
+
+impl Callbacks {
+    pub(super) fn new(stream: Stream, kafka: HealthHandle) -> Self {
+        Self {
+            readings: stream.readings.clone(),
+            stream: Mutex::new(stream),
+            kafka,
+        }
+    }
+
+    /// Never to be held while `poll` is called: a rebalance in it wants it, too.
+    pub(super) fn stream(&self) -> MutexGuard<'_, Stream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ConsumerContext for Callbacks {
+    /// Partitions are answered for here and nowhere else: an assignment from outside is taken for the answer to
+    /// whatever rebalance is pending just then.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions = list
+            .elements()
+            .iter()
+            .map(|element| element.partition())
+            .collect();
+        let input = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Input::Assigned(partitions)
+        } else {
+            Input::Revoked {
+                partitions,
+                lost: consumer.assignment_lost(),
+            }
+        };
+        self.stream().handle(input, consumer);
+    }
+}
+
+impl ClientContext for Callbacks {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if matches!(error, KafkaError::PartitionEOF(_))
+            || error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
+        {
+            return; // no error, but told as one
+        }
+        tracing::warn!(client = "consumer", %error, reason, "kafka client");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.kafka.not_ready(reason);
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+            self.kafka.ready();
+        }
+        let Some(topic) = statistics.topics.get(&self.readings) else {
+            return;
+        };
+        for (&partition, state) in &topic.partitions {
+            // what was never read or fetched has negative numbers
+            if state.app_offset >= 0 && state.ls_offset >= 0 {
+                metrics::lag(partition, (state.ls_offset - state.app_offset).max(0));
+            }
+        }
+    }
+}

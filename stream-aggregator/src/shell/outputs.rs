@@ -1,0 +1,160 @@
+//! What the machine wants sent, as records of Kafka.
+
+use avro::{
+    RecordType, Registry, RegistryError, SchemaId, encode_checkpoint, encode_farm_window,
+    encode_turbine_window, wire,
+};
+use platform::{DeadLetter, LateReading, Source, Topics};
+use rdkafka::producer::BaseRecord;
+
+use super::producer::{Report, TransactionalProducer};
+use crate::machine::{Original, Output};
+
+/// Who refuses.
+const COMPONENT: &str = "stream-aggregator";
+
+/// The schemas of what is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SchemaIds {
+    farm_window: SchemaId,
+    turbine_window: SchemaId,
+    checkpoint: SchemaId,
+}
+
+/// Writes records. One per thread: it keeps its buffer.
+pub(super) struct Outputs {
+    topics: Topics,
+    ids: SchemaIds,
+    buffer: Vec<u8>,
+}
+
+impl SchemaIds {
+    /// Registers what this program writes, and the readings that it reads, so that none waits for a look-up.
+    pub(super) async fn register(registry: &Registry, topics: &Topics) -> Result<Self, RegistryError> {
+        registry.register(&topics.readings, RecordType::Reading).await?;
+        Ok(Self {
+            farm_window: registry
+                .register(&topics.farm_windows, RecordType::FarmWindow)
+                .await?,
+            turbine_window: registry
+                .register(&topics.turbine_windows, RecordType::TurbineWindow)
+                .await?,
+            checkpoint: registry
+                .register(&topics.checkpoints, RecordType::PartitionCheckpoint)
+                .await?,
+        })
+    }
+}
+
+impl Outputs {
+    pub(super) const fn new(topics: Topics, ids: SchemaIds) -> Self {
+        Self {
+            topics,
+            ids,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Sends `output` to the partition of that number: a farm has one number everywhere.
+    pub(super) fn send(&mut self, producer: &mut TransactionalProducer, partition: i32, output: &Output) {
+        self.buffer.clear();
+        match output {
+            Output::FarmWindow(closed) => {
+                wire::frame(self.ids.farm_window, &mut self.buffer);
+                encode_farm_window(closed, &mut self.buffer);
+                let key = closed.window.farm_id.as_str();
+                self.send_buffer(
+                    producer,
+                    &self.topics.farm_windows,
+                    partition,
+                    key,
+                    Report::Failure,
+                );
+            }
+            Output::TurbineWindow(closed) => {
+                wire::frame(self.ids.turbine_window, &mut self.buffer);
+                encode_turbine_window(closed, &mut self.buffer);
+                let key = closed.window.window.farm_id.as_str();
+                self.send_buffer(
+                    producer,
+                    &self.topics.turbine_windows,
+                    partition,
+                    key,
+                    Report::Failure,
+                );
+            }
+            Output::Checkpoint(checkpoint) => {
+                wire::frame(self.ids.checkpoint, &mut self.buffer);
+                encode_checkpoint(checkpoint, &mut self.buffer);
+                let key = checkpoint_key(partition);
+                self.send_buffer(
+                    producer,
+                    &self.topics.checkpoints,
+                    partition,
+                    &key,
+                    Report::Checkpoint,
+                );
+            }
+            Output::Late {
+                by_ms,
+                window_start,
+                original,
+            } => {
+                let late = LateReading {
+                    by_ms: *by_ms,
+                    window_start: *window_start,
+                    source: self.source(partition, original),
+                };
+                let record =
+                    record(&self.topics.late_readings, partition, original).headers(late.to_headers());
+                producer.send(record, Report::Failure);
+            }
+            Output::DeadLetter { rejection, original } => {
+                let letter = DeadLetter {
+                    rejection: (**rejection).clone(),
+                    source: Some(self.source(partition, original)),
+                    component: COMPONENT.into(),
+                };
+                let record =
+                    record(&self.topics.dead_letters, partition, original).headers(letter.to_headers());
+                producer.send(record, Report::Failure);
+            }
+        }
+    }
+
+    fn send_buffer(
+        &self,
+        producer: &mut TransactionalProducer,
+        topic: &str,
+        partition: i32,
+        key: &str,
+        report: Report,
+    ) {
+        let record = BaseRecord::with_opaque_to(topic, 0)
+            .partition(partition)
+            .key(key.as_bytes())
+            .payload(self.buffer.as_slice());
+        producer.send(record, report);
+    }
+
+    fn source(&self, partition: i32, original: &Original) -> Source {
+        Source {
+            topic: self.topics.readings.clone(),
+            partition,
+            offset: original.offset,
+            timestamp: original.appended_at,
+        }
+    }
+}
+
+/// The key of a partition's checkpoints.
+pub(super) fn checkpoint_key(partition: i32) -> String {
+    partition.to_string()
+}
+
+fn record<'a>(topic: &'a str, partition: i32, original: &'a Original) -> BaseRecord<'a, [u8], [u8], usize> {
+    let mut record = BaseRecord::with_opaque_to(topic, 0).partition(partition);
+    record.key = original.key.as_deref();
+    record.payload = original.payload.as_deref();
+    record
+}

@@ -1,0 +1,217 @@
+//! One stream thread: a member of the group, from joining to leaving.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use platform::Health;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::callbacks::Callbacks;
+use super::ledger::Ledger;
+use super::outputs::{Outputs, SchemaIds};
+use super::producer::TransactionalProducer;
+use super::schemas::Schemas;
+use super::stream::{GroupConsumer, Input, Stream};
+use crate::args::{Args, GroupProtocol};
+use crate::machine::{Machine, Settings, Trouble};
+
+/// How long a poll waits for records: also the time between two ticks when there are none.
+const POLL: Duration = Duration::from_millis(50);
+
+/// While records come without a pause, one tick for so many.
+const RECORDS_PER_TICK: u32 = 256;
+
+/// How long leaving the group may take.
+const LEAVE: Duration = Duration::from_secs(15);
+
+/// What a stream thread is made of.
+#[derive(Clone)]
+pub(super) struct Deps {
+    pub(super) args: Args,
+    /// This process among those of the group.
+    pub(super) instance: String,
+    pub(super) partitions: i32,
+    pub(super) ids: SchemaIds,
+    pub(super) registry: avro::Registry,
+    pub(super) health: Health,
+    pub(super) runtime: Handle,
+    pub(super) stop: CancellationToken,
+}
+
+/// Runs stream thread `thread` until it is told to stop.
+pub(super) fn run(thread: u16, deps: &Deps) -> anyhow::Result<()> {
+    let Some(consumer) = join(thread, deps)? else {
+        return Ok(());
+    };
+    consumer.context().stream().ledger.warm(deps.partitions);
+    while !deps.stop.is_cancelled() {
+        turn(&consumer);
+        if let Some(why) = consumer.context().stream().failure.take() {
+            bail!(why);
+        }
+    }
+    leave(&consumer)
+}
+
+/// A consumer that has subscribed; none if we are told to stop first.
+fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
+    let args = &deps.args;
+    let client_id = format!("{}-{}-{thread}", args.group_id(), deps.instance);
+    let topics = args.kafka.topics();
+    let mut producer =
+        TransactionalProducer::new(producer_config(args, &client_id), args.group.transaction_timeout);
+    if !connect(&mut producer, &deps.stop)? {
+        return Ok(None);
+    }
+    let stream = Stream {
+        thread,
+        readings: topics.readings.clone(),
+        machine: Machine::new(Settings {
+            windows: args.windows.config()?,
+            commit_interval: args.group.commit_interval,
+        }),
+        producer,
+        outputs: Outputs::new(topics.clone(), deps.ids),
+        ledger: Ledger::new(
+            &args.kafka,
+            &client_id,
+            deps.registry.clone(),
+            deps.runtime.clone(),
+        )?,
+        schemas: Schemas::new(deps.registry.clone(), args.windows.limits(), deps.runtime.clone()),
+        health: deps.health.component(format!("stream thread {thread}")),
+        stop: deps.stop.clone(),
+        failure: None,
+        hindrance: None,
+        commit_began: Instant::now(),
+        in_rebalance: false,
+    };
+    let callbacks = Callbacks::new(stream, deps.health.component("kafka"));
+    let consumer: GroupConsumer = consumer_config(args, &client_id, &deps.instance, thread)
+        .create_with_context(callbacks)
+        .context("kafka consumer")?;
+    consumer.subscribe(&[&topics.readings]).context("subscribing")?;
+    Ok(Some(consumer))
+}
+
+/// Aborts what a former owner of our id has left open; false if we are told to stop first.
+fn connect(producer: &mut TransactionalProducer, stop: &CancellationToken) -> anyhow::Result<bool> {
+    while !stop.is_cancelled() {
+        match producer.connect() {
+            Ok(()) => return Ok(true),
+            Err(Trouble::Retry(why)) => tracing::warn!(why, "the transaction coordinator does not answer"),
+            Err(Trouble::Abort(why) | Trouble::Fenced(why)) => {
+                return Err(anyhow!(why).context("kafka producer"));
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Reads until there is a pause or it is time for a tick.
+fn turn(consumer: &GroupConsumer) {
+    for _ in 0..RECORDS_PER_TICK {
+        let Some(polled) = consumer.poll(POLL) else { break };
+        let mut stream = consumer.context().stream();
+        match polled {
+            Ok(message) => stream.handle(Input::Record(&message), consumer),
+            Err(error) => failed(&mut stream, &error, consumer),
+        }
+        if stream.wants_tick() || stream.failure.is_some() {
+            break;
+        }
+    }
+    consumer.context().stream().handle(Input::Tick, consumer);
+}
+
+fn failed(stream: &mut Stream, error: &KafkaError, consumer: &GroupConsumer) {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the client goes on after every other error"
+    )]
+    match error {
+        KafkaError::PartitionEOF(partition) => stream.handle(Input::EndOfPartition(*partition), consumer),
+        KafkaError::MessageConsumptionFatal(_) => {
+            stream.handle(Input::Fatal(format!("kafka consumer: {error}")), consumer);
+        }
+        KafkaError::MessageConsumption(
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+        ) => {
+            stream.handle(Input::OffsetOutOfRange, consumer);
+        }
+        _ => tracing::debug!(%error, "reading goes on"), // the callback for errors has said it
+    }
+}
+
+/// Commits, gives the partitions back and waits until the group knows.
+fn leave(consumer: &GroupConsumer) -> anyhow::Result<()> {
+    consumer.context().stream().handle(Input::Stop, consumer);
+    consumer.unsubscribe();
+    let deadline = Instant::now() + LEAVE;
+    while consumer.assignment().is_ok_and(|list| list.count() > 0) {
+        if Instant::now() > deadline {
+            bail!("the partitions could not be given back within {LEAVE:?}");
+        }
+        // records that still come are dropped: the machine has stopped
+        let _ = consumer.poll(POLL);
+    }
+    consumer
+        .context()
+        .stream()
+        .failure
+        .take()
+        .map_or(Ok(()), |why| Err(anyhow!(why)))
+}
+
+fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16) -> ClientConfig {
+    let mut config = args.kafka.client_config(client_id);
+    let group = &args.group;
+    config
+        .set("group.id", args.group_id())
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set(
+            "max.poll.interval.ms",
+            group.session_timeout.as_millis().max(60_000).to_string(),
+        )
+        .set("fetch.wait.max.ms", "50")
+        .set("statistics.interval.ms", "5000");
+    match group.group_protocol {
+        GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+        GroupProtocol::Classic => config
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set(
+                "session.timeout.ms",
+                group.session_timeout.as_millis().to_string(),
+            )
+            .set(
+                "heartbeat.interval.ms",
+                (group.session_timeout.as_millis() / 10)
+                    .clamp(100, 3_000)
+                    .to_string(),
+            ),
+    };
+    if group.instance_id.is_some() {
+        config.set("group.instance.id", format!("{instance}-{thread}"));
+    }
+    config
+}
+
+fn producer_config(args: &Args, client_id: &str) -> ClientConfig {
+    let mut config = args.kafka.producer_config(client_id);
+    config
+        .set("transactional.id", client_id)
+        .set(
+            "transaction.timeout.ms",
+            args.group.transaction_timeout.as_millis().to_string(),
+        )
+        .set("linger.ms", "5");
+    config
+}
