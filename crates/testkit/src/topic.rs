@@ -110,10 +110,18 @@ fn read(kafka: &KafkaArgs, topic: &str, isolation: &str) -> Vec<Record> {
 
 /// The metadata of a topic that was made a moment ago may not have reached everybody.
 fn is_passing(error: &rdkafka::error::KafkaError) -> bool {
-    use rdkafka::error::RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    use rdkafka::error::RDKafkaErrorCode::{
+        LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
+    };
     matches!(
         error.rdkafka_error_code(),
-        Some(UnknownTopicOrPartition | UnknownTopic | UnknownPartition)
+        Some(
+            UnknownTopicOrPartition
+                | UnknownTopic
+                | UnknownPartition
+                | LeaderNotAvailable
+                | NotLeaderForPartition
+        )
     )
 }
 
@@ -128,12 +136,23 @@ fn end_offsets(consumer: &BaseConsumer, topic: &str) -> BTreeMap<i32, i64> {
         .map(|partition| partition.id());
     partitions
         .filter_map(|partition| {
-            let (low, high) = consumer
-                .fetch_watermarks(topic, partition, LIMIT)
-                .expect("the broker answers");
+            let (low, high) = watermarks(consumer, topic, partition);
             (high > low).then_some((partition, high))
         })
         .collect()
+}
+
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, LIMIT) {
+            Ok(watermarks) => return watermarks,
+            Err(error) if is_passing(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => panic!("the ends of {topic}-{partition}: {error}"),
+        }
+    }
 }
 
 fn reached(consumer: &BaseConsumer, topic: &str, ends: &BTreeMap<i32, i64>) -> bool {
