@@ -120,3 +120,44 @@ impl Fleet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(turbines: &[&str]) -> Fleet {
+        let turbines: Vec<_> = turbines.iter().map(|id| TurbineId::parse(id).unwrap()).collect();
+        let plan = FaultPlan::new("0.1".parse().unwrap(), &["stuck=0.3".parse().unwrap()]);
+        Fleet::new(
+            7,
+            &[FarmId::parse("north").unwrap()],
+            &turbines,
+            TimeDelta::from_secs(1),
+            plan,
+        )
+    }
+
+    #[test]
+    fn a_process_of_one_turbine_stands_in_the_same_wind_as_a_whole_farm() {
+        let (farm, alone) = (fleet(&["a", "b", "c"]), fleet(&["b"]));
+        for sequence in 1_764_000_000..1_764_000_500 {
+            assert_eq!(farm.reading(1, sequence), alone.reading(0, sequence));
+        }
+        assert_ne!(
+            farm.reading(0, 1_764_000_000).metrics,
+            farm.reading(1, 1_764_000_000).metrics
+        );
+    }
+
+    #[test]
+    fn beats_lie_on_the_grid() {
+        let fleet = fleet(&["a"]);
+        let at = |micros| fleet.sequence_from(Timestamp::from_micros(micros));
+        assert_eq!(
+            (at(0), at(1), at(1_000_000), at(-1), at(-1_000_000)),
+            (0, 1, 1, 0, -1)
+        );
+        assert_eq!(fleet.time_of(3), Timestamp::from_micros(3_000_000));
+        assert_eq!(fleet.beats_in(TimeDelta::from_millis(1_500)), 2);
+    }
+}

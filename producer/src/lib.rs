@@ -90,30 +90,40 @@ pub enum Source {
     Replay(replay::ReplayArgs),
 }
 
+impl Source {
+    /// What can be told to be wrong before any server is asked.
+    fn check(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Simulate(args) => args.fleet().and(args.first_event(pace::now())).map(drop)?,
+            Self::Replay(args) => args.recording().open().map(drop)?,
+        }
+        Ok(())
+    }
+}
+
 /// Sends what `source` gives until its end, or until `stop` is cancelled; everything that was sent is acknowledged
 /// when it returns.
 ///
 /// # Errors
 /// When what is asked for makes no sense, a server refuses for good, or a reading was not delivered.
 pub async fn run(source: Source, servers: ServerArgs, stop: CancellationToken) -> anyhow::Result<Summary> {
+    source.check()?;
     let health = Health::default();
     let kafka = health.component("kafka");
-    let stop_serving = stop.child_token();
-    let _guard = stop_serving.clone().drop_guard();
-    servers.management.serve(MANAGEMENT_PORT, health, stop_serving)?;
-    let mut sender = Sender::connect(&servers.kafka, &servers.registry, kafka, &stop).await?;
+    let serving = stop.child_token();
+    let _serving_until_return = serving.clone().drop_guard();
+    servers.management.serve(MANAGEMENT_PORT, health, serving)?;
+
+    let mut sender = match Sender::connect(&servers.kafka, &servers.registry, kafka, &stop).await {
+        // whoever is stopped before there was anything to lose has stopped cleanly
+        Err(_) if stop.is_cancelled() => return Ok(Summary::default()),
+        connected => connected?,
+    };
     let result = match &source {
         Source::Simulate(args) => simulate::run(args, &mut sender, &stop).await,
         Source::Replay(args) => replay::run(args, &mut sender, &stop).await,
     };
-    let flushed = sender.finish(&stop).await;
-    let summary = result?;
-    tracing::info!(
-        read = summary.read,
-        sent = summary.sent,
-        refused = summary.refused,
-        "done"
-    );
-    flushed?;
-    Ok(summary)
+    // what was sent before an error is delivered too
+    sender.finish(&stop).await?;
+    result
 }

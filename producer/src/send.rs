@@ -24,6 +24,14 @@ const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// How long a stopped program tries to get rid of what it has.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Settings of the queue, unless the user has others. A broker that is away is waited for: a reading does not expire,
+/// but the queue fills up and holds us back.
+const QUEUE: [(&str, &str); 3] = [
+    ("message.timeout.ms", "0"),
+    ("queue.buffering.max.messages", "200000"),
+    ("linger.ms", "10"),
+];
+
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
@@ -39,7 +47,7 @@ pub struct Sender {
     topic: String,
     schema: SchemaId,
     payload: Vec<u8>,
-    deliveries: Arc<Counts>,
+    counts: Arc<Counts>,
     sent: Counter,
     queued: Gauge,
 }
@@ -71,36 +79,44 @@ impl Sender {
         health: HealthHandle,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
+        health.not_ready("waiting for kafka");
         platform::topics::ensure(kafka, stop).await?;
-        let topic = kafka.topics().readings;
+        health.not_ready("waiting for the schema registry");
         let registry = registry.registry()?;
+        let topic = kafka.topics().readings;
         let schema = tokio::select! {
             id = registry.register(&topic, RecordType::Reading) => id?,
             () = stop.cancelled() => bail!("stopped while waiting for the schema registry"),
         };
-        let deliveries = Arc::new(Counts::default());
+        Self::new(kafka, schema, health)
+    }
+
+    /// Sends to a topic that exists, with a schema that is registered.
+    ///
+    /// # Errors
+    /// When the settings are wrong.
+    pub fn new(kafka: &KafkaArgs, schema: SchemaId, health: HealthHandle) -> anyhow::Result<Self> {
+        let counts = Arc::new(Counts::default());
+        health.ready();
         let context = Deliveries {
-            counts: Arc::clone(&deliveries),
+            counts: Arc::clone(&counts),
             acknowledged: counter!("windfarm_producer_readings_acknowledged_total"),
             failed: counter!("windfarm_producer_delivery_errors_total"),
             health,
             unreachable: AtomicBool::new(false),
         };
-        context.health.ready();
-        let producer = kafka
-            .producer_config("windfarm-producer")
-            // a broker that is away is waited for: a reading does not expire, the queue fills up and holds us back
-            .set("message.timeout.ms", "0")
-            .set("queue.buffering.max.messages", "200000")
-            .set("linger.ms", "10")
-            .create_with_context(context)
-            .context("kafka producer")?;
+        let mut config = kafka.producer_config("windfarm-producer");
+        for (key, value) in QUEUE {
+            if config.get(key).is_none() {
+                config.set(key, value);
+            }
+        }
         Ok(Self {
-            producer,
-            topic,
+            producer: config.create_with_context(context).context("kafka producer")?,
+            topic: kafka.topics().readings,
             schema,
             payload: Vec::new(),
-            deliveries,
+            counts,
             sent: counter!("windfarm_producer_readings_sent_total"),
             queued: gauge!("windfarm_producer_queue_records"),
         })
@@ -185,11 +201,11 @@ impl Sender {
             tokio::time::sleep(POLL).await;
         }
         self.observe();
-        match self.deliveries.failed.load(Ordering::Acquire) {
+        match self.counts.failed.load(Ordering::Acquire) {
             0 => Ok(()),
             failed => bail!(
                 "{failed} readings were not delivered, {} were; the log has the first error",
-                self.deliveries.acknowledged.load(Ordering::Acquire)
+                self.counts.acknowledged.load(Ordering::Acquire)
             ),
         }
     }

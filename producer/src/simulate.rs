@@ -81,7 +81,10 @@ pub enum TurbineIdFrom {
 
 impl SimulateArgs {
     /// The turbines that are asked for.
-    fn fleet(&self) -> anyhow::Result<Fleet> {
+    ///
+    /// # Errors
+    /// When the host's name is no turbine's.
+    pub fn fleet(&self) -> Result<Fleet, UsageError> {
         let named = |text: String| FarmId::parse(&text).expect("farm-<number> is an id");
         let farms = match &self.farm_id {
             Some(farm) => vec![farm.clone()],
@@ -96,7 +99,10 @@ impl SimulateArgs {
     }
 
     /// The event time at which a run begins.
-    fn first_event(&self, now: Timestamp) -> Result<Timestamp, UsageError> {
+    ///
+    /// # Errors
+    /// When it would have to run ahead of time.
+    pub fn first_event(&self, now: Timestamp) -> Result<Timestamp, UsageError> {
         match (self.start, self.duration) {
             (Some(start), _) => Ok(start),
             (None, Some(duration)) if self.speedup.is_faster() => Ok(now - duration),
@@ -113,9 +119,9 @@ fn numbered(n: u32) -> TurbineId {
     TurbineId::parse(&format!("T{n:02}")).expect("T<number> is an id")
 }
 
-fn host_name() -> anyhow::Result<TurbineId> {
+fn host_name() -> Result<TurbineId, UsageError> {
     let name = gethostname::gethostname().to_string_lossy().into_owned();
-    TurbineId::parse(&name).map_err(|error| UsageError(format!("the host's name: {error}")).into())
+    TurbineId::parse(&name).map_err(|error| UsageError(format!("the host's name: {error}")))
 }
 
 /// A span such as `5m` or `7d`, a day being 24 h.

@@ -194,26 +194,28 @@ impl Turbine {
 }
 
 fn rotor_rpm(status: OperatingStatus, wind: &Wind) -> f64 {
+    use OperatingStatus::{Derated, Fault, Generating, Idle, Maintenance, Starting, Stopped, Unknown};
     match status {
-        OperatingStatus::Generating | OperatingStatus::Derated => {
+        Generating | Derated => {
             let cut_in_mps = PowerCurve::v112().cut_in_mps();
             let share = (wind.driving_mps - cut_in_mps) / (ROTOR_FAST_AT_MPS - cut_in_mps);
             ROTOR_SLOW_RPM + (ROTOR_FAST_RPM - ROTOR_SLOW_RPM) * share.clamp(0.0, 1.0)
         }
-        OperatingStatus::Starting => ROTOR_SLOW_RPM * 0.6,
-        OperatingStatus::Idle => 0.4 * wind.driving_mps,
-        _ => 0.0,
+        Starting => ROTOR_SLOW_RPM * 0.6,
+        Idle => 0.4 * wind.driving_mps,
+        Unknown | Stopped | Maintenance | Fault => 0.0,
     }
 }
 
 fn pitch_deg(status: OperatingStatus, wind: &Wind) -> f64 {
+    use OperatingStatus::{Derated, Fault, Generating, Idle, Maintenance, Starting, Stopped, Unknown};
     let shedding_deg = 2.2 * (wind.driving_mps - PITCHING_FROM_MPS).max(0.0);
     match status {
-        OperatingStatus::Generating => shedding_deg - 0.8,
-        OperatingStatus::Derated => shedding_deg + 3.5,
-        OperatingStatus::Starting => 24.0,
-        OperatingStatus::Idle => 45.0,
-        _ => 88.0,
+        Generating => shedding_deg - 0.8,
+        Derated => shedding_deg + 3.5,
+        Starting => 24.0,
+        Idle => 45.0,
+        Unknown | Stopped | Maintenance | Fault => 88.0,
     }
 }
 

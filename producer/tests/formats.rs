@@ -1,4 +1,9 @@
 //! The formats, line by line and over whole files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may end by a panic, and says what it skips"
+)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,7 +14,7 @@ use producer::replay::{Format, Lines, Overrides, Recording, Survey, parse_time_z
 
 /// What becomes of each line of `text`, as a person would write it down.
 #[track_caller]
-fn check(format: Format, overrides: &Overrides, text: &str, expected: Expect) {
+fn check(format: Format, overrides: &Overrides, text: &str, expected: &Expect) {
     let mut shown = String::new();
     match Lines::new(text.as_bytes(), format, overrides) {
         Err(error) => shown = format!("{error:#}\n"),
@@ -59,7 +64,7 @@ fn t1_has_a_byte_order_mark_days_first_and_its_own_zone() {
         Format::T1,
         &Overrides::default(),
         &text,
-        expect![[r#"
+        &expect![[r#"
             t1 T1 2018-01-01T21:00:00Z wind_speed_mps=5.3 wind_direction_deg=259.99 active_power_kw=-2.5 theoretical_power_kw=416.3
             line 3: '13 13 2018 00:00' is no time such as '31 12 2018 23:50'
             line 4: 3 fields, the header has 5
@@ -76,7 +81,7 @@ fn t1_has_a_byte_order_mark_days_first_and_its_own_zone() {
         Format::T1,
         &utc,
         &format!("{header}02 01 2018 00:00,1,2,3,4\n"),
-        expect![[r#"
+        &expect![[r#"
             izmir WT-1 2018-01-02T00:00:00Z wind_speed_mps=2 wind_direction_deg=4 active_power_kw=1 theoretical_power_kw=3
         "#]],
     );
@@ -92,7 +97,7 @@ fn la_haute_borne_says_missing_in_two_ways_and_has_columns_that_we_do_not_read()
          R80721;2014-03-30T03:00:00+02:00;;;;5.5;12;\n\
          R80721;2014-03-30T03:10:00+02:00;;7;;;-273.2;\n\
          R80721;2014-03-30 03:20;;;;5.5;12;\n",
-        expect![[r#"
+        &expect![[r#"
             la-haute-borne R80721 2014-03-30T00:50:00Z wind_speed_mps=0 wind_direction_deg=89.76 active_power_kw=-1.27 blade_pitch_deg=44.98
             la-haute-borne R80721 2014-03-30T01:00:00Z wind_speed_mps=5.5 ambient_temperature_celsius=12
             line 4: no_metric: the line has no value at all
@@ -112,7 +117,7 @@ fn a_plain_csv_has_our_own_names() {
          WT1,2026-01-01T00:00:02Z,1,ASLEEP,,north\n\
          WT1,2026-01-01T00:00:03Z,1,,1.5,north\n\
          \"WT,1\",2026-01-01T00:00:04Z,1,,,north\n",
-        expect![[r#"
+        &expect![[r#"
             north WT1 2026-01-01T00:00:00.5Z wind_speed_mps=80.5 #7 FAULT
             north bad id 2026-01-01T00:00:01Z wind_speed_mps=NaN
             line 4: operating_status: 'ASLEEP' is not an operating status
@@ -129,7 +134,7 @@ fn headings_that_do_not_fit_are_named() {
         Format::Csv,
         &none,
         "event_time,windspeed\n",
-        expect![[r#"
+        &expect![[r#"
             there is no column 'windspeed' in this format, known are event_time, farm_id, turbine_id, sequence, operating_status, wind_speed_mps, wind_direction_deg, active_power_kw, theoretical_power_kw, rotor_speed_rpm, blade_pitch_deg, nacelle_direction_deg, ambient_temperature_celsius
         "#]],
     );
@@ -137,7 +142,7 @@ fn headings_that_do_not_fit_are_named() {
         Format::Csv,
         &none,
         "event_time,wind_speed_mps,wind_speed_mps\n",
-        expect![[r#"
+        &expect![[r#"
             the column 'wind_speed_mps' is there twice
         "#]],
     );
@@ -145,7 +150,7 @@ fn headings_that_do_not_fit_are_named() {
         Format::Csv,
         &none,
         "event_time,wind_speed_mps\n",
-        expect![[r#"
+        &expect![[r#"
             there is no column farm_id; --farm-id does instead of it, found are event_time, wind_speed_mps
         "#]],
     );
@@ -153,7 +158,7 @@ fn headings_that_do_not_fit_are_named() {
         Format::LaHauteBorne,
         &none,
         "a,b\n",
-        expect![[r#"
+        &expect![[r#"
             there is no column of the event time, found are a, b
         "#]],
     );
@@ -161,7 +166,7 @@ fn headings_that_do_not_fit_are_named() {
         Format::Csv,
         &here("f", "t"),
         "event_time,wind_speed_mps\n2026-01-01T00:00:00Z,1\n",
-        expect![[r#"
+        &expect![[r#"
             f t 2026-01-01T00:00:00Z wind_speed_mps=1
         "#]],
     );

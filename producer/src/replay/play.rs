@@ -78,6 +78,21 @@ impl FromStr for ShiftTo {
     }
 }
 
+impl ReplayArgs {
+    /// The recording that is meant.
+    pub fn recording(&self) -> Recording {
+        Recording {
+            path: self.file.clone(),
+            format: self.format,
+            overrides: Overrides {
+                farm_id: self.farm_id.clone(),
+                turbine_id: self.turbine_id.clone(),
+                time_zone: self.time_zone.clone(),
+            },
+        }
+    }
+}
+
 /// Sends the recording until its end, or until `stop` is cancelled.
 ///
 /// # Errors
@@ -88,15 +103,7 @@ pub async fn run(
     sender: &mut Sender,
     stop: &CancellationToken,
 ) -> anyhow::Result<Summary> {
-    let recording = Recording {
-        path: args.file.clone(),
-        format: args.format,
-        overrides: Overrides {
-            farm_id: args.farm_id.clone(),
-            turbine_id: args.turbine_id.clone(),
-            time_zone: args.time_zone.clone(),
-        },
-    };
+    let recording = args.recording();
     let (mut shift, round) = plan(args, &recording)?;
     let mut player = Player {
         speedup: args.speedup,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use domain::RawReading;
@@ -69,12 +69,9 @@ impl Recording {
     /// # Errors
     /// When the file is not there.
     pub fn size(&self) -> anyhow::Result<u64> {
-        Ok(size(&self.path).with_context(|| self.path.display().to_string())?)
+        let metadata = self.path.metadata();
+        Ok(metadata.with_context(|| self.path.display().to_string())?.len())
     }
-}
-
-fn size(path: &Path) -> std::io::Result<u64> {
-    Ok(path.metadata()?.len())
 }
 
 impl<R: BufRead> Lines<R> {
