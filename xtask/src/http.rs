@@ -35,6 +35,16 @@ pub(crate) fn put_json(url: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
+/// # Errors
+/// If nobody answers.
+pub(crate) fn post_json(url: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer> {
+    let request = minreq::post(url)
+        .with_headers(headers.iter().copied())
+        .with_header("Content-Type", "application/json")
+        .with_body(body);
+    send(request, url)
+}
+
 fn send(request: minreq::Request, url: &str) -> Result<Answer> {
     let response = request
         .with_timeout(TIMEOUT_S)

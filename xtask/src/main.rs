@@ -9,6 +9,7 @@
 mod api_key;
 mod cargo;
 mod ci;
+mod compose_test;
 mod consume;
 mod down;
 mod env_file;
@@ -73,6 +74,8 @@ enum Command {
     Test(test::Args),
     /// Format, lints, docs, licences, tests: what `.ci/run` runs
     Ci,
+    /// Run docker-compose.yml for real, with an engine and stand-in images where there are none
+    ComposeTest(compose_test::Args),
     /// Reconcile Kafka with PostgreSQL; exit code 1 on any difference
     Verify(verify::Args),
     /// Stop, kill or start one process of a stack (for tests of outages)
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Command::Consume(args) => consume::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci => ci::run(),
+        Command::ComposeTest(args) => compose_test::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Server(args) => server::run(&args),
         Command::Watchdog(args) => watchdog::run(&args),
