@@ -1,0 +1,94 @@
+//! What is open to everybody.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::app::{TestApi, problem};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documentation_needs_no_key() {
+    let api = TestApi::start().await;
+    for (path, status, location) in [
+        ("/", 307, Some("/docs/")),
+        ("/docs", 307, Some("/docs/")),
+        ("/docs/", 200, None),
+        ("/docs/swagger-ui-bundle.js", 200, None),
+        ("/openapi.json", 200, None),
+    ] {
+        let response = api.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let found = response
+            .headers()
+            .get("location")
+            .map(|value| value.to_str().unwrap());
+        assert_eq!(found, location, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_specification_is_that_of_the_routes() {
+    let api = TestApi::start().await;
+    let served = api.request(Method::GET, "/openapi.json").send().await.unwrap();
+    let served: Value = served.json().await.unwrap();
+    assert_eq!(served, serde_json::to_value(api::openapi_document()).unwrap());
+    let paths: BTreeSet<&str> = served["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let expected = [
+        "/agregados/minuto",
+        "/generadores",
+        "/generadores/{id}",
+        "/medidas",
+        "/v1/audit",
+        "/v1/dead-letters",
+        "/v1/dead-letters/{id}",
+        "/v1/farms",
+        "/v1/farms/{farm}/turbines",
+        "/v1/farms/{farm}/turbines/{turbine}",
+        "/v1/farms/{farm}/turbines/{turbine}/readings",
+        "/v1/farms/{farm}/turbines/{turbine}/windows",
+        "/v1/farms/{farm}/windows",
+        "/v1/readings",
+    ];
+    assert_eq!(paths, BTreeSet::from(expected));
+
+    let names: BTreeSet<String> = references(&served).into_iter().collect();
+    for name in names {
+        let schema = &served["components"]["schemas"][&name];
+        assert!(
+            schema.is_object(),
+            "the schema {name} is referred to, but not there"
+        );
+    }
+}
+
+/// The names of all schemas that a document refers to.
+fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str);
+            let own = own
+                .and_then(|path| path.strip_prefix("#/components/schemas/"))
+                .map(str::to_owned);
+            own.into_iter()
+                .chain(fields.values().flat_map(references))
+                .collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_nowhere_is_a_problem_too() {
+    let api = TestApi::start().await;
+    let response = api.request(Method::DELETE, "/anything").send().await.unwrap();
+    let (status, problem) = problem(response).await;
+    assert_eq!(status, 404);
+    assert_eq!(problem["detail"], "there is nothing to DELETE at /anything");
+}

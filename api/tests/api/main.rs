@@ -1,0 +1,18 @@
+//! The API on real servers: each test has a database and a topic prefix of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod app;
+mod audit;
+mod auth;
+mod dead_letters;
+mod documentation;
+mod farms;
+mod fixtures;
+mod generators;
+mod ingestion;
+mod keys;
+mod measurements;
+mod outages;
+mod paging;
+mod windows;
