@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::event_time::parse_time_zone;
 use super::format::Format;
 use super::layout::Overrides;
-use super::recording::Recording;
+use super::recording::{LineError, Recording};
 use super::survey::Survey;
 use crate::pace::{Pace, Speedup, now};
 use crate::send::{Sender, Sent};
@@ -109,11 +109,13 @@ pub async fn run(
         speedup: args.speedup,
         repeat: args.repeat,
         pace: None,
+        first_round: true,
         progress: progress(recording.size()?),
         summary: Summary::default(),
     };
     while player.play(&recording, shift, sender, stop).await? && args.repeat {
         shift = shift + round;
+        player.first_round = false;
     }
     player.progress.finish_and_clear();
     Ok(player.summary)
@@ -139,6 +141,8 @@ struct Player {
     repeat: bool,
     /// Known from the first reading on.
     pace: Option<Pace>,
+    /// Whether bad lines are named: once is enough.
+    first_round: bool,
     progress: ProgressBar,
     summary: Summary,
 }
@@ -170,9 +174,7 @@ impl Player {
                 None => return Ok(true),
                 Some(Ok(reading)) => reading,
                 Some(Err(error)) => {
-                    self.progress
-                        .suspend(|| tracing::warn!(line = error.line, reason = error.reason, "line refused"));
-                    self.summary.refuse();
+                    self.refuse(&error);
                     continue;
                 }
             };
@@ -184,6 +186,14 @@ impl Player {
                 return Ok(false);
             }
             self.summary.sent += 1;
+        }
+    }
+
+    fn refuse(&mut self, error: &LineError) {
+        self.summary.refuse();
+        if self.first_round {
+            self.progress
+                .suspend(|| tracing::warn!(line = error.line, reason = error.reason, "line refused"));
         }
     }
 
