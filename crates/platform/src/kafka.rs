@@ -19,7 +19,8 @@ pub struct KafkaArgs {
     )]
     pub bootstrap_servers: String,
 
-    /// Further librdkafka settings for every client, `key=value,key=value` (TLS, SASL, …); they win over ours
+    /// Further librdkafka settings for every client, `key=value,key=value` (TLS, SASL, …); those that nothing lost and
+    /// nothing doubled rests on stay ours
     #[arg(
         long = "kafka-config",
         env = "KAFKA_CONFIG",
