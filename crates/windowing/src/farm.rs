@@ -1,0 +1,231 @@
+//! The windows of one farm.
+
+use std::collections::VecDeque;
+
+use domain::{Added, CloseReason, FarmId, TimeDelta, Timestamp, WindowSummary};
+
+use crate::notes::Notes;
+use crate::open::OpenWindow;
+use crate::register::Register;
+use crate::{Observed, Offset, Outcome, Rejected, WindowConfig};
+
+/// What is known of one farm. One that has nothing open costs its `closed_until` and nothing else.
+#[derive(Debug)]
+pub(crate) struct Farm {
+    pub(crate) id: FarmId,
+    /// Every window that ends here or before is closed, whether it ever held anything or not.
+    pub(crate) closed_until: Option<Timestamp>,
+    /// When the partition looks at this farm next; never after [`Farm::due`].
+    pub(crate) scheduled: Option<Timestamp>,
+    /// In the order of their starts.
+    windows: VecDeque<OpenWindow>,
+    /// There while a window is open. It follows from the records since the oldest open window's first one, so that
+    /// a restart finds it again.
+    base: Option<Base>,
+    notes: Notes,
+}
+
+/// What stream time is reckoned from.
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    highest_event: Timestamp,
+    /// Append time of the last reading. Rejected ones do not count: a farm that sends only rubbish is quiet.
+    last_append: Timestamp,
+}
+
+impl Base {
+    fn stream_time(&self, log_time: Timestamp, config: &WindowConfig) -> Timestamp {
+        let quiet_for = log_time.since(self.last_append);
+        if quiet_for < config.idle_after() {
+            self.highest_event
+        } else {
+            self.highest_event + quiet_for
+        }
+    }
+
+    /// The log time at which stream time comes to `stream_time`, if no more readings come.
+    fn reaches(&self, stream_time: Timestamp, config: &WindowConfig) -> Timestamp {
+        self.last_append + stream_time.since(self.highest_event).max(config.idle_after())
+    }
+}
+
+impl Farm {
+    pub(crate) fn new(id: FarmId, closed_until: Option<Timestamp>) -> Self {
+        Self {
+            id,
+            closed_until,
+            scheduled: None,
+            windows: VecDeque::new(),
+            base: None,
+            notes: Notes::default(),
+        }
+    }
+
+    /// Takes a reading; what is due at its append time has been closed.
+    pub(crate) fn observe(
+        &mut self,
+        record: &Observed<'_>,
+        config: &WindowConfig,
+        register: &mut Register,
+    ) -> Outcome {
+        let (reading, appended_at) = (record.reading, record.appended_at);
+        let window_start = config.window_start(reading.event_time);
+        let stream_time = self.settle(appended_at, config, register);
+        if self.has_closed(window_start, config) {
+            if let Some(base) = &mut self.base {
+                base.last_append = appended_at;
+            }
+            let by = self.late_by(window_start, stream_time, config);
+            return Outcome::Late { by, window_start };
+        }
+        let window = self.window(window_start, record.offset, register);
+        let added = window
+            .summary
+            .add(&reading.turbine_id, reading.event_time, &reading.metrics);
+        let highest_event = self.base.map(|base| base.highest_event);
+        self.base = Some(Base {
+            highest_event: highest_event
+                .map_or(reading.event_time, |highest| highest.max(reading.event_time)),
+            last_append: appended_at,
+        });
+        self.close(appended_at, config, register);
+        match added {
+            Added::Counted => Outcome::Accepted,
+            Added::Duplicate => Outcome::Duplicate,
+        }
+    }
+
+    /// Counts a reading that broke a rule, or notes it for a window that may come, unless that has closed.
+    pub(crate) fn reject(&mut self, record: &Rejected<'_>, config: &WindowConfig, register: &mut Register) {
+        let window_start = config.window_start(record.event_time);
+        self.settle(record.appended_at, config, register);
+        self.notes.end_distant(window_start, config, register);
+        if self.has_closed(window_start, config) {
+            return;
+        }
+        match self.place(window_start) {
+            Ok(place) => self.windows[place].summary.reject(record.turbine_id.as_str()),
+            Err(_) => self.notes.add(record, config, register),
+        }
+    }
+
+    /// Closes and ends what is due at `log_time`.
+    pub(crate) fn advance(&mut self, log_time: Timestamp, config: &WindowConfig, register: &mut Register) {
+        self.notes.end_due(log_time, register);
+        self.close(log_time, config, register);
+    }
+
+    /// The log time at which something is to be done, if no more records come; none if nothing is open.
+    pub(crate) fn due(&self, config: &WindowConfig) -> Option<Timestamp> {
+        let first = self.base.zip(self.windows.front());
+        let closes = first.map(|(base, first)| base.reaches(config.closes_at(first.start), config));
+        closes.into_iter().chain(self.notes.due()).min()
+    }
+
+    /// Whether there is nothing to know: only rejected readings came, and their notes have ended.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.closed_until.is_none() && self.windows.is_empty() && self.notes.is_empty()
+    }
+
+    /// Writes down what stream time has closed before a record at `appended_at` is handled, and returns it.
+    ///
+    /// A record may end the quiet in which stream time ran on, so that it falls back; what was closed stays so.
+    /// Being told at records alone (and at windows that close), `closed_until` does not depend on when ticks came.
+    fn settle(
+        &mut self,
+        appended_at: Timestamp,
+        config: &WindowConfig,
+        register: &mut Register,
+    ) -> Option<Timestamp> {
+        let stream_time = self.base?.stream_time(appended_at, config);
+        self.raise_closed_until(config.closed_until(stream_time), config, register);
+        Some(stream_time)
+    }
+
+    fn raise_closed_until(&mut self, until: Timestamp, config: &WindowConfig, register: &mut Register) {
+        if self.closed_until < Some(until) {
+            self.closed_until = Some(until);
+            self.notes.end_closed(until, config, register);
+            register.closed_until_changed = true;
+        }
+    }
+
+    fn has_closed(&self, window_start: Timestamp, config: &WindowConfig) -> bool {
+        Some(window_start + config.size()) <= self.closed_until
+    }
+
+    fn late_by(
+        &self,
+        window_start: Timestamp,
+        stream_time: Option<Timestamp>,
+        config: &WindowConfig,
+    ) -> TimeDelta {
+        // without a stream time, the one that closed the last window is what is known
+        let closed_at = self.closed_until.map(|until| until + config.grace());
+        stream_time
+            .max(closed_at)
+            .map_or(TimeDelta::ZERO, |time| time.since(config.closes_at(window_start)))
+    }
+
+    /// The place of the open window that starts there, else where it would be; the newest are looked at first,
+    /// being the usual ones.
+    fn place(&self, start: Timestamp) -> Result<usize, usize> {
+        match self.windows.iter().rposition(|window| window.start <= start) {
+            Some(place) if self.windows[place].start == start => Ok(place),
+            Some(before) => Err(before + 1),
+            None => Err(0),
+        }
+    }
+
+    /// The window that starts there, opened with what is noted of it if need be.
+    fn window(&mut self, start: Timestamp, offset: Offset, register: &mut Register) -> &mut OpenWindow {
+        let place = self.place(start).unwrap_or_else(|place| {
+            let mut summary = WindowSummary::default();
+            let noted = self.notes.give_to(&mut summary, start, register);
+            let window = OpenWindow {
+                start,
+                first_offset: noted.map_or(offset, |noted| noted.min(offset)),
+                summary,
+            };
+            register.first_offsets.insert(window.first_offset);
+            register.open_windows += 1;
+            self.windows.insert(place, window);
+            place
+        });
+        &mut self.windows[place]
+    }
+
+    fn close(&mut self, log_time: Timestamp, config: &WindowConfig, register: &mut Register) {
+        let Some(base) = self.base else { return };
+        let stream_time = base.stream_time(log_time, config);
+        let is_due = |window: &mut OpenWindow| config.closes_at(window.start) <= stream_time;
+        while let Some(window) = self.windows.pop_front_if(is_due) {
+            self.finish(window, base.highest_event, config, register);
+        }
+        // With the last window the base goes, and `closed_until` is that window's end exactly: how far stream time
+        // has run on beyond it depends on when log time was told, which is not in the log.
+        if self.windows.is_empty() {
+            self.base = None;
+        }
+    }
+
+    fn finish(
+        &mut self,
+        window: OpenWindow,
+        highest_event: Timestamp,
+        config: &WindowConfig,
+        register: &mut Register,
+    ) {
+        let close_reason = if config.closes_at(window.start) <= highest_event {
+            CloseReason::StreamTime
+        } else {
+            CloseReason::Idle
+        };
+        register.first_offsets.remove(&window.first_offset);
+        register.open_windows -= 1;
+        self.raise_closed_until(window.start + config.size(), config, register);
+        register
+            .closed
+            .push(window.finish(&self.id, config, close_reason));
+    }
+}

@@ -1,0 +1,178 @@
+//! The rules of windows in their plainest form: keeps what it likes, looks at every farm at every step, and shares no
+//! code with the real ones. In whole seconds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Window size, grace and idle time in seconds; small, so that a short log has many windows.
+pub(crate) const SIZE: i64 = 10;
+pub(crate) const GRACE: i64 = 3;
+pub(crate) const IDLE_AFTER: i64 = 2;
+
+/// How long a rejected reading waits for the first one of its window: at least this much log time, at most twice.
+const STRETCH: i64 = SIZE + GRACE + IDLE_AFTER;
+
+/// A closed window in short, to be compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Emitted {
+    pub(crate) end: i64,
+    pub(crate) farm: String,
+    pub(crate) idle: bool,
+    pub(crate) readings: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) rejected: u64,
+    /// Greatest value, its turbine and event time.
+    pub(crate) max: (i64, String, i64),
+    /// The turbines that reported.
+    pub(crate) turbines: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Accepted,
+    Duplicate,
+    Late,
+}
+
+#[derive(Default)]
+pub(crate) struct Naive(BTreeMap<String, Farm>);
+
+#[derive(Default)]
+struct Farm {
+    closed_until: Option<i64>,
+    windows: BTreeMap<i64, Window>,
+    /// Of each rejected reading that no window counts yet its window's start and when log time ends it.
+    notes: Vec<(i64, i64)>,
+    /// Highest event, append time of the last reading, and the highest stream time that a record has met.
+    stream: Option<(i64, i64, i64)>,
+}
+
+#[derive(Default)]
+struct Window {
+    readings: BTreeMap<(String, i64), i64>,
+    duplicates: u64,
+    rejected: u64,
+}
+
+impl Naive {
+    /// Log time has come to `now`.
+    pub(crate) fn advance(&mut self, now: i64) -> Vec<Emitted> {
+        let mut emitted: Vec<_> = self
+            .0
+            .iter_mut()
+            .flat_map(|(name, farm)| farm.advance(name, now))
+            .collect();
+        emitted.sort();
+        emitted
+    }
+
+    /// A reading, after log time came to `now`.
+    pub(crate) fn read(&mut self, farm: &str, turbine: &str, event: i64, value: i64, now: i64) -> Fate {
+        let farm = self.0.entry(farm.to_owned()).or_default();
+        let late = farm.meets(event, now);
+        let fate = if late {
+            Fate::Late
+        } else {
+            let window = farm.window(event);
+            let slot = window.readings.entry((turbine.to_owned(), event));
+            if let std::collections::btree_map::Entry::Vacant(slot) = slot {
+                slot.insert(value);
+                Fate::Accepted
+            } else {
+                window.duplicates += 1;
+                Fate::Duplicate
+            }
+        };
+        farm.stream = match farm.stream {
+            Some((highest, _, met)) if late => Some((highest, now, met)),
+            Some((highest, _, met)) => Some((highest.max(event), now, met)),
+            None if late => None,
+            None => Some((event, now, event)),
+        };
+        fate
+    }
+
+    /// A reading that broke a rule, after log time came to `now`.
+    pub(crate) fn reject(&mut self, farm: &str, event: i64, now: i64) {
+        let farm = self.0.entry(farm.to_owned()).or_default();
+        let start = event.div_euclid(SIZE) * SIZE;
+        farm.notes
+            .retain(|(other, _)| (other - start).abs() <= SIZE + GRACE);
+        if farm.meets(event, now) {
+            return;
+        }
+        match farm.windows.get_mut(&start) {
+            Some(window) => window.rejected += 1,
+            None => farm.notes.push((start, (now.div_euclid(STRETCH) + 2) * STRETCH)),
+        }
+    }
+}
+
+impl Farm {
+    fn stream_time(&self, now: i64) -> Option<i64> {
+        self.stream
+            .map(|(highest, last_append, _)| match now - last_append {
+                quiet if quiet >= IDLE_AFTER => highest + quiet,
+                _ => highest,
+            })
+    }
+
+    /// A record comes at `now`; is the window of its event closed?
+    fn meets(&mut self, event: i64, now: i64) -> bool {
+        let stream_time = self.stream_time(now);
+        if let (Some((_, _, met)), Some(stream_time)) = (&mut self.stream, stream_time) {
+            *met = stream_time.max(*met);
+        }
+        let end = event.div_euclid(SIZE) * SIZE + SIZE;
+        self.closed_until.is_some_and(|until| end <= until)
+            || self.stream.is_some_and(|(_, _, met)| end + GRACE <= met)
+    }
+
+    fn window(&mut self, event: i64) -> &mut Window {
+        let start = event.div_euclid(SIZE) * SIZE;
+        let window = self.windows.entry(start).or_default();
+        window.rejected += self.notes.extract_if(.., |(of, _)| *of == start).count() as u64;
+        window
+    }
+
+    fn advance(&mut self, name: &str, now: i64) -> Vec<Emitted> {
+        self.notes.retain(|(_, ends_at)| now < *ends_at);
+        let starts: Vec<_> = self.windows.keys().copied().collect();
+        let mut emitted = Vec::new();
+        for start in starts {
+            let Some((highest, ..)) = self.stream else { break };
+            let end = start + SIZE;
+            if Some(end + GRACE) > self.stream_time(now) {
+                break;
+            }
+            let window = self.windows.remove(&start).unwrap();
+            self.closed_until = self.closed_until.max(Some(end));
+            emitted.push(window.emit(name, end, highest < end + GRACE));
+            if self.windows.is_empty() {
+                self.stream = None;
+            }
+        }
+        emitted
+    }
+}
+
+impl Window {
+    fn emit(self, farm: &str, end: i64, idle: bool) -> Emitted {
+        let (max, event, turbine) = self
+            .readings
+            .iter()
+            .map(|((turbine, event), value)| (-value, *event, turbine.clone()))
+            .min()
+            .map(|(negative, event, turbine)| (-negative, event, turbine))
+            .unwrap();
+        Emitted {
+            end,
+            farm: farm.to_owned(),
+            idle,
+            readings: self.readings.len() as u64,
+            duplicates: self.duplicates,
+            rejected: self.rejected,
+            max: (max, turbine, event),
+            turbines: self.readings.into_keys().map(|(turbine, _)| turbine).collect(),
+        }
+    }
+}
