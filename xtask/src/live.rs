@@ -14,7 +14,7 @@ use crate::service::Service;
 use crate::stack::Stack;
 
 /// What the stream-aggregator counts.
-const READINGS: &str = "windfarm_stream_aggregator_readings_total";
+const READINGS: &str = "windfarm_stream_aggregator_records_processed_total";
 const DEAD_LETTERS: &str = "windfarm_stream_aggregator_dead_letters_total";
 
 /// Shows how things go until interrupted. Where nobody watches, only each new window is a line.

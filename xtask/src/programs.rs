@@ -42,6 +42,8 @@ pub(crate) fn command(program: Service, dir: &Path, settings: &Settings) -> Resu
     command.env("SCHEMA_CACHE", schema_cache(dir, program)?);
     command.env("MANAGEMENT_ADDRESS", management_address(program, settings));
     command.env("LOG_FORMAT", "human");
+    // Members of a group by name, so that one which was killed takes its partitions up at once when it is back.
+    command.env("INSTANCE_ID", "up");
     match program {
         Service::Producer => {
             command
@@ -59,7 +61,7 @@ pub(crate) fn command(program: Service, dir: &Path, settings: &Settings) -> Resu
                 "DATABASE_URL",
                 postgres::url(settings, "windfarm_api", postgres::DATABASE),
             );
-            command.env("LISTEN_ADDRESS", format!("127.0.0.1:{}", settings.ports.api));
+            command.env("API_ADDRESS", format!("127.0.0.1:{}", settings.ports.api));
             command.env("API_BOOTSTRAP_KEY", api_key::of(dir)?);
         }
         Service::StreamAggregator | Service::Kafka | Service::Registry | Service::Postgres => {}
