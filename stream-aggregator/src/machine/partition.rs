@@ -120,14 +120,19 @@ impl Partition {
         }
         self.position = record.offset; // what lies between are markers of transactions and compacted records
         self.end = None;
-        match intake.admit(record) {
-            Err(NotAdmitted::UnknownSchema(schema)) => return Taken::UnknownSchema(schema),
+        let admitted = intake.admit(record);
+        if let Err(NotAdmitted::UnknownSchema(schema)) = admitted {
+            return Taken::UnknownSchema(schema);
+        }
+        self.log_time = self.log_time.max(Some(record.appended_at));
+        self.advance(record.appended_at, counts); // what closes before it is sent before it
+        match admitted {
+            Err(NotAdmitted::UnknownSchema(_)) => {}
             Ok(reading) => self.reading(record, &reading, counts),
             Err(NotAdmitted::Rejected { rejection, counted }) => {
                 self.rejected(record, rejection, counted, counts);
             }
         }
-        self.log_time = self.log_time.max(Some(record.appended_at));
         self.advance(record.appended_at, counts);
         self.processed(record.offset, counts);
         Taken::Done

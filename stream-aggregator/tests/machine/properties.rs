@@ -21,7 +21,7 @@ fn settings() -> Settings {
 }
 
 /// Something that happens to two members of a group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Happening {
     Read {
         member: usize,
@@ -235,7 +235,7 @@ impl Group {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn each_window_is_sent_once_and_equals_the_naive_group_by(

@@ -49,7 +49,7 @@ pub(crate) struct Member {
     /// The process dies when it has carried out so many more effects.
     pub(crate) dies_after: Option<u32>,
     /// What the next questions of a kind are answered with.
-    pub(crate) troubles: Vec<(fn(&Question) -> bool, Trouble)>,
+    pub(crate) troubles: Vec<Planned>,
     pub(crate) failed: Option<String>,
     pub(crate) questions: Vec<Question>,
 }
@@ -61,8 +61,11 @@ pub(crate) struct Texts {
     pub(crate) unusable_schemas: Vec<u32>,
 }
 
+/// A question, and what it will be answered with once.
+pub(crate) type Planned = (fn(&Question) -> bool, Trouble);
+
 /// The process has died.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Died;
 
 impl Member {
