@@ -1,17 +1,19 @@
 -- What keeps the tables and the log together.
 
 CREATE TABLE kafka_offsets (
-    topic       text COLLATE "C" NOT NULL,
-    partition   integer NOT NULL,
-    next_offset bigint NOT NULL,
-    stored      bigint NOT NULL DEFAULT 0,
-    duplicates  bigint NOT NULL DEFAULT 0,
-    refused     bigint NOT NULL DEFAULT 0,
+    topic        text COLLATE "C" NOT NULL,
+    partition    integer NOT NULL,
+    next_offset  bigint NOT NULL,
+    stored       bigint NOT NULL DEFAULT 0,
+    duplicates   bigint NOT NULL DEFAULT 0,
+    refused      bigint NOT NULL DEFAULT 0,
+    first_offset bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 20);
 
 COMMENT ON TABLE kafka_offsets IS
     'the next record of each partition that is to be stored; moved in the transaction that stores those before it';
+COMMENT ON COLUMN kafka_offsets.first_offset IS 'where the log began when the partition was first seen';
 COMMENT ON COLUMN kafka_offsets.stored IS 'records below next_offset that became rows';
 COMMENT ON COLUMN kafka_offsets.duplicates IS 'records below next_offset whose row was there already';
 COMMENT ON COLUMN kafka_offsets.refused IS 'records below next_offset that broke a rule; they are dead letters';

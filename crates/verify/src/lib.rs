@@ -1,1 +1,71 @@
-//! crates/verify
+//! Reconciles Kafka with PostgreSQL, while data flows too: where the readings of each partition have gone, whether the
+//! windows are the naive group-by of the stored readings, and whether they are those on Kafka.
+//!
+//! What is compared is what the sink has stored in one snapshot of the database, so nothing need stand still; what is
+//! still on its way is waited for.
+#![warn(missing_docs)]
+
+mod args;
+mod balance;
+mod database;
+mod figures;
+mod grouping;
+mod log;
+mod records;
+mod report;
+
+use std::time::Instant;
+
+use anyhow::Context;
+use sqlx::{Connection, PgConnection};
+
+pub use args::Args;
+pub use report::{Check, PartitionBalance, Report};
+
+use database::WindowTable;
+use log::Log;
+
+/// Compares everything once. Takes at most about `args.wait` longer than reading it all.
+///
+/// # Errors
+/// When Kafka, the registry or the database cannot be read; a difference is none, it is in the report.
+pub async fn verify(args: &Args) -> anyhow::Result<Report> {
+    let deadline = Instant::now() + args.wait;
+    let topics = args.kafka.topics();
+    let registry = args.registry.registry()?;
+    let log = Log::new(&args.kafka)?;
+    let mut connection = PgConnection::connect(&args.database_url)
+        .await
+        .context("connecting to the database")?;
+
+    let extents = tokio::task::block_in_place(|| log.extents(&topics.readings))?;
+    let mut checks =
+        vec![balance::wait_for_sink(&mut connection, &topics.readings, &extents, deadline).await?];
+
+    let mut snapshot = connection
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let names = [
+        &topics.readings,
+        &topics.farm_windows,
+        &topics.turbine_windows,
+        &topics.dead_letters,
+    ];
+    let lanes = database::lanes(&mut snapshot, names.map(String::as_str)).await?;
+    checks.push(balance::counters(&topics, &lanes));
+    for (topic, table) in [
+        (&topics.farm_windows, WindowTable::Farm),
+        (&topics.turbine_windows, WindowTable::Turbine),
+    ] {
+        checks.push(records::check(&mut snapshot, &log, &registry, topic, table, &lanes).await?);
+    }
+    snapshot.commit().await?;
+
+    let partitions = balance::balances(&mut connection, &log, &topics, &lanes, &extents, deadline).await?;
+    checks.push(grouping::check_marks(&mut connection, &topics.readings, deadline).await?);
+    for table in [WindowTable::Farm, WindowTable::Turbine] {
+        checks.push(grouping::check(&mut connection, table, args.window_size, deadline).await?);
+    }
+    connection.close().await?;
+    Ok(Report { partitions, checks })
+}

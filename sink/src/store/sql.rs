@@ -12,7 +12,8 @@ pub(super) const OFFSETS: &str = "
 
 /// The first offset of a lane that the database has never seen.
 pub(super) const FIRST_OFFSET: &str = "
-    INSERT INTO kafka_offsets (topic, partition, next_offset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    INSERT INTO kafka_offsets (topic, partition, first_offset, next_offset) VALUES ($1, $2, $3, $3)
+    ON CONFLICT DO NOTHING";
 
 /// Compare and set. Whatever lane is not where it is expected stays where it is, and is missing among the affected.
 pub(super) const CLAIM: &str = "

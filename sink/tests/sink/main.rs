@@ -7,3 +7,4 @@ mod make;
 mod rig;
 mod rows;
 mod storing;
+mod verified;

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use avro::{RecordType, SchemaId, encode_farm_window, encode_reading, encode_turbine_window, wire};
+use avro::{RecordType, Registry, SchemaId, encode_farm_window, encode_reading, encode_turbine_window, wire};
 use clap::Parser;
 use domain::{Closed, FarmWindow, RawReading, TurbineWindow};
 use platform::{Health, Topics, topics};
@@ -25,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) stack: Stack,
     pub(crate) database: Database,
     pub(crate) topics: Topics,
+    registry: Registry,
+    producer: BaseProducer,
 }
 
 /// A sink in this process.
@@ -41,6 +43,8 @@ impl Rig {
         topics::ensure(&kafka, &CancellationToken::new()).await.unwrap();
         Self {
             topics: kafka.topics(),
+            registry: stack.registry().registry().unwrap(),
+            producer: kafka.producer_config("rig").create().unwrap(),
             stack,
             database,
         }
@@ -119,8 +123,8 @@ impl Rig {
     }
 
     pub(crate) async fn schema(&self, topic: Topic, record: RecordType) -> SchemaId {
-        let registry = self.stack.registry().registry().unwrap();
-        registry.register(topic.name(&self.topics), record).await.unwrap()
+        let topic = topic.name(&self.topics);
+        self.registry.register(topic, record).await.unwrap()
     }
 
     pub(crate) async fn send_readings(&self, readings: &[RawReading<'_>]) {
@@ -156,15 +160,14 @@ impl Rig {
         topic: Topic,
         records: impl IntoIterator<Item = (&'a [u8], Vec<u8>, OwnedHeaders)>,
     ) {
-        let producer: BaseProducer = self.stack.kafka().producer_config("rig").create().unwrap();
         for (key, payload, headers) in records {
             let record = BaseRecord::to(topic.name(&self.topics))
                 .key(key)
                 .payload(&payload)
                 .headers(headers);
-            producer.send(record).map_err(|(error, _)| error).unwrap();
+            self.producer.send(record).map_err(|(error, _)| error).unwrap();
         }
-        producer.flush(LIMIT).unwrap();
+        self.producer.flush(LIMIT).unwrap();
     }
 }
 
