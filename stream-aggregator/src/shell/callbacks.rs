@@ -37,6 +37,7 @@ impl ConsumerContext for Callbacks {
     /// Partitions are answered for here and nowhere else: an assignment from outside is taken for the answer to
     /// whatever rebalance is pending just then.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        self.kafka.ready(); // nobody else could have told of it
         let partitions = list
             .elements()
             .iter()

@@ -222,6 +222,9 @@ impl Stream {
     }
 
     fn unassign(&mut self, partitions: &[i32], consumer: &GroupConsumer) {
+        for &partition in partitions {
+            metrics::lag(partition, 0); // whoever has it now tells how far behind it is
+        }
         let unassigned = if is_cooperative(consumer) {
             list(&self.readings, partitions.iter().map(|&partition| (partition, 0)))
                 .and_then(|list| consumer.incremental_unassign(&list))

@@ -22,6 +22,9 @@ use crate::machine::{Machine, Settings, Trouble};
 /// How long a poll waits for records: also the time between two ticks when there are none.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The same while something should be committed soon.
+const SHORT_POLL: Duration = Duration::from_millis(2);
+
 /// While records come without a pause, one tick for so many.
 const RECORDS_PER_TICK: u32 = 256;
 
@@ -114,16 +117,20 @@ fn connect(producer: &mut TransactionalProducer, stop: &CancellationToken) -> an
 
 /// Reads until there is a pause or it is time for a tick.
 fn turn(consumer: &GroupConsumer) {
+    let mut patience = POLL;
     for _ in 0..RECORDS_PER_TICK {
-        let Some(polled) = consumer.poll(POLL) else { break };
+        let Some(polled) = consumer.poll(patience) else {
+            break;
+        };
         let mut stream = consumer.context().stream();
         match polled {
             Ok(message) => stream.handle(Input::Record(&message), consumer),
             Err(error) => failed(&mut stream, &error, consumer),
         }
-        if stream.wants_tick() || stream.failure.is_some() {
+        if stream.failure.is_some() {
             break;
         }
+        patience = if stream.wants_tick() { SHORT_POLL } else { POLL };
     }
     consumer.context().stream().handle(Input::Tick, consumer);
 }

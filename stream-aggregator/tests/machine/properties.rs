@@ -46,6 +46,7 @@ enum Happening {
         member: usize,
         question: usize,
         trouble: usize,
+        answer_is_lost: bool,
     },
 }
 
@@ -56,8 +57,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => (member.clone(), 1..3_000_u64).prop_map(|(member, after_ms)| Happening::Tick { member, after_ms }),
         2 => (member.clone(), 0..40_u32).prop_map(|(member, after)| Happening::Kill { member, after }),
         2 => (0..3_i32, member.clone(), any::<bool>()).prop_map(|(partition, to, told)| Happening::Move { partition, to, told }),
-        2 => (member, 0..5_usize, 0..3_usize)
-            .prop_map(|(member, question, trouble)| Happening::Trouble { member, question, trouble }),
+        2 => (member, 0..6_usize, 0..3_usize, any::<bool>())
+            .prop_map(|(member, question, trouble, answer_is_lost)| Happening::Trouble { member, question, trouble, answer_is_lost }),
     ]
 }
 
@@ -144,12 +145,14 @@ impl Group {
                 member,
                 question,
                 trouble,
+                answer_is_lost,
             } => {
                 let question: fn(&Question) -> bool = match question {
                     0 => |question| matches!(question, Question::Drain),
                     1 => |question| matches!(question, Question::SendOffsets(_)),
                     2 => |question| matches!(question, Question::ReadCommitted { .. }),
                     3 => |question| matches!(question, Question::Seek { .. }),
+                    4 => |question| *question == Question::Commit,
                     _ => |question| matches!(question, Question::ReadCheckpoint { .. }),
                 };
                 let trouble = match trouble {
@@ -157,6 +160,7 @@ impl Group {
                     1 => Trouble::Abort("no".into()),
                     _ => Trouble::Fenced("never".into()),
                 };
+                self.members[member].answer_is_lost = answer_is_lost;
                 self.members[member].troubles.push((question, trouble));
             }
         }

@@ -50,6 +50,8 @@ pub(crate) struct Member {
     pub(crate) dies_after: Option<u32>,
     /// What the next questions of a kind are answered with.
     pub(crate) troubles: Vec<Planned>,
+    /// Whether a commit that seems to fail has been done all the same.
+    pub(crate) answer_is_lost: bool,
     pub(crate) failed: Option<String>,
     pub(crate) questions: Vec<Question>,
 }
@@ -81,6 +83,7 @@ impl Member {
             offsets: Vec::new(),
             dies_after: None,
             troubles: Vec::new(),
+            answer_is_lost: false,
             failed: None,
             questions: Vec::new(),
         }
@@ -176,7 +179,12 @@ impl Member {
                 self.questions.push(question.clone());
                 let trouble = self.troubles.iter().position(|(applies, _)| applies(&question));
                 let answer = match trouble {
-                    Some(place) => Answer::Failed(self.troubles.remove(place).1),
+                    Some(place) => {
+                        if question == Question::Commit && self.answer_is_lost {
+                            self.commit(world);
+                        }
+                        Answer::Failed(self.troubles.remove(place).1)
+                    }
                     None => self.answer(question, world),
                 };
                 self.machine.answer(answer, self.now);
