@@ -15,6 +15,7 @@ use crate::routes;
         description = "Readings and windows of wind farms. Times are RFC 3339 in UTC, numbers in the unit of their \
                        name, lists come in pages: give `next_cursor` as `cursor` to go on."
     ),
+    components(schemas(Problem, LegacyFailure, LegacyFaults)),
     modifiers(&Keys),
     security(("key" = []), ("bearer" = [])),
     tags(
@@ -58,19 +59,19 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub enum Failures {
     /// A parameter or the body makes no sense
     #[response(status = 400, content_type = "application/problem+json")]
-    Bad(#[to_schema] Problem),
+    Bad(Problem),
     /// No key, or one that opens nothing
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
     /// The key is not good for this
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem),
+    Forbidden(Problem),
     /// There is no such thing
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
     /// The database or Kafka is away; `Retry-After` says when to ask again
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }
 
 /// The failures of the first system's requests.
@@ -78,13 +79,13 @@ pub enum Failures {
 pub enum LegacyFailures {
     /// The key opens nothing
     #[response(status = 401)]
-    Unauthorized(#[to_schema] LegacyFailure),
+    Unauthorized(LegacyFailure),
     /// The key is not good for this
     #[response(status = 403)]
-    Forbidden(#[to_schema] LegacyFailure),
+    Forbidden(LegacyFailure),
     /// The key, a parameter or a field is missing or wrong
     #[response(status = 422)]
-    Unprocessable(#[to_schema] LegacyFaults),
+    Unprocessable(LegacyFaults),
 }
 
 /// What went wrong.

@@ -16,7 +16,11 @@ use crate::params::{NoParams, Parameters};
 use crate::queries;
 
 /// Is everything accounted for? Per partition: the log's end, and what became of the records
-#[utoipa::path(tag = "quality", responses((status = 200, body = Audit), Failures))]
+#[utoipa::path(
+    operation_id = "audit",
+    tag = "quality",
+    responses((status = 200, description = "The audit", body = Audit), Failures),
+)]
 #[get("/audit")]
 pub async fn audit(
     access: Access<Read>,

@@ -14,7 +14,10 @@ use crate::queries::dead_letters::DeadLetterFilter;
 
 /// What was refused and why, by time
 #[utoipa::path(
-    tag = "quality", params(DeadLetterPageParams), responses((status = 200, body = Page<DeadLetter>), Failures)
+    operation_id = "list_dead_letters",
+    tag = "quality",
+    params(DeadLetterPageParams),
+    responses((status = 200, description = "A page of dead letters", body = Page<DeadLetter>), Failures),
 )]
 #[get("/dead-letters")]
 pub async fn list(
@@ -36,7 +39,11 @@ pub async fn list(
 }
 
 /// One refused record, with its bytes
-#[utoipa::path(tag = "quality", responses((status = 200, body = DeadLetterDetail), Failures))]
+#[utoipa::path(
+    operation_id = "get_dead_letter",
+    tag = "quality",
+    responses((status = 200, description = "The dead letter", body = DeadLetterDetail), Failures),
+)]
 #[get("/dead-letters/{id}")]
 pub async fn one(
     access: Access<Read>,

@@ -12,7 +12,12 @@ use crate::params::{KeyPage, KeyPageParams, Parameters};
 use crate::queries;
 
 /// The farms, by name
-#[utoipa::path(tag = "farms", params(KeyPageParams), responses((status = 200, body = Page<Farm>), Failures))]
+#[utoipa::path(
+    operation_id = "list_farms",
+    tag = "farms",
+    params(KeyPageParams),
+    responses((status = 200, description = "A page of farms", body = Page<Farm>), Failures),
+)]
 #[get("/farms")]
 pub async fn list(
     access: Access<Read>,

@@ -16,7 +16,11 @@ use crate::params::LegacyParams;
 use crate::queries;
 
 /// The generators
-#[utoipa::path(tag = "first system", responses((status = 200, body = Generators), LegacyFailures))]
+#[utoipa::path(
+    operation_id = "list_generators",
+    tag = "first system",
+    responses((status = 200, description = "The generators", body = Generators), LegacyFailures),
+)]
 #[get("/generadores")]
 pub async fn list(
     request: HttpRequest,
@@ -39,9 +43,10 @@ pub struct Generator {
 
 /// All readings of a generator, the newest first
 #[utoipa::path(
+    operation_id = "get_generator",
     tag = "first system",
     params(LegacyParams),
-    responses((status = 200, body = Generator), (status = 404, body = LegacyFailure), LegacyFailures)
+    responses((status = 200, description = "The generator and its readings", body = Generator), (status = 404, description = "There is no such generator", body = LegacyFailure), LegacyFailures),
 )]
 #[get("/generadores/{id}")]
 pub async fn one(

@@ -11,7 +11,7 @@ use super::body::Body;
 use super::now;
 use crate::auth::{Access, Write};
 use crate::error::ApiError;
-use crate::ingest::{NewReading, Rejected, sort, split};
+use crate::ingest::{NewReading, NewReadings, Rejected, sort, split};
 use crate::kafka::Publisher;
 use crate::openapi::Failures;
 use crate::params::{NoParams, Parameters};
@@ -30,17 +30,17 @@ pub struct Taken {
 /// The answer comes when Kafka has acknowledged all of them. After a 503, or none, send the same again: a reading
 /// that comes twice counts once.
 #[utoipa::path(
+    operation_id = "send_readings",
     tag = "ingestion",
     request_body(content(
-        (NewReading = "application/json"),
-        (Vec<NewReading> = "application/json"),
+        (NewReadings = "application/json"),
         (NewReading = "application/x-ndjson"),
     )),
     responses(
-        (status = 202, body = Taken),
-        (status = 413, body = crate::error::Problem, content_type = "application/problem+json"),
+        (status = 202, description = "What became of the readings", body = Taken),
+        (status = 413, description = "The body is too large", body = crate::error::Problem, content_type = "application/problem+json"),
         Failures
-    )
+    ),
 )]
 #[post("/readings")]
 pub async fn take(

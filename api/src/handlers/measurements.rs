@@ -29,7 +29,10 @@ pub struct Success {
 ///
 /// The answer comes when Kafka has acknowledged it. What is refused is kept as a dead letter.
 #[utoipa::path(
-    tag = "first system", request_body = Measurement, responses((status = 200, body = Success), LegacyFailures)
+    operation_id = "send_measurement",
+    tag = "first system",
+    request_body = Measurement,
+    responses((status = 200, description = "The measurement as it was taken", body = Success), LegacyFailures),
 )]
 #[post("/medidas")]
 pub async fn take(

@@ -16,7 +16,10 @@ use crate::queries::windows::WindowsOf;
 
 /// Every minute of all generators, the newest first
 #[utoipa::path(
-    tag = "first system", params(LegacyParams), responses((status = 200, body = Vec<Minute>), LegacyFailures)
+    operation_id = "list_minutes",
+    tag = "first system",
+    params(LegacyParams),
+    responses((status = 200, description = "The minutes", body = Vec<Minute>), LegacyFailures),
 )]
 #[get("/agregados/minuto")]
 pub async fn list(

@@ -13,7 +13,12 @@ use crate::params::{Parameters, TimePage, TimePageParams};
 use crate::queries;
 
 /// The readings of a turbine, by time
-#[utoipa::path(tag = "farms", params(TimePageParams), responses((status = 200, body = Page<Reading>), Failures))]
+#[utoipa::path(
+    operation_id = "list_readings",
+    tag = "farms",
+    params(TimePageParams),
+    responses((status = 200, description = "A page of readings", body = Page<Reading>), Failures),
+)]
 #[get("/farms/{farm}/turbines/{turbine}/readings")]
 pub async fn list(
     access: Access<Read>,

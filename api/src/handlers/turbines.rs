@@ -13,7 +13,12 @@ use crate::params::{KeyPage, KeyPageParams, NoParams, Parameters};
 use crate::queries;
 
 /// The turbines of a farm, by name, each with its last reading
-#[utoipa::path(tag = "farms", params(KeyPageParams), responses((status = 200, body = Page<Turbine>), Failures))]
+#[utoipa::path(
+    operation_id = "list_turbines",
+    tag = "farms",
+    params(KeyPageParams),
+    responses((status = 200, description = "A page of turbines", body = Page<Turbine>), Failures),
+)]
 #[get("/farms/{farm}/turbines")]
 pub async fn list(
     access: Access<Read>,
@@ -36,7 +41,11 @@ pub async fn list(
 }
 
 /// One turbine with its last reading
-#[utoipa::path(tag = "farms", responses((status = 200, body = Turbine), Failures))]
+#[utoipa::path(
+    operation_id = "get_turbine",
+    tag = "farms",
+    responses((status = 200, description = "The turbine", body = Turbine), Failures),
+)]
 #[get("/farms/{farm}/turbines/{turbine}")]
 pub async fn one(
     access: Access<Read>,

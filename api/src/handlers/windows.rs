@@ -15,7 +15,12 @@ use crate::queries;
 use crate::queries::windows::WindowsOf;
 
 /// The windows of a farm, by their start
-#[utoipa::path(tag = "farms", params(WindowPageParams), responses((status = 200, body = Page<Window>), Failures))]
+#[utoipa::path(
+    operation_id = "list_farm_windows",
+    tag = "farms",
+    params(WindowPageParams),
+    responses((status = 200, description = "A page of windows", body = Page<Window>), Failures),
+)]
 #[get("/farms/{farm}/windows")]
 pub async fn of_farm(
     access: Access<Read>,
@@ -30,7 +35,12 @@ pub async fn of_farm(
 }
 
 /// The windows of a turbine, by their start
-#[utoipa::path(tag = "farms", params(WindowPageParams), responses((status = 200, body = Page<Window>), Failures))]
+#[utoipa::path(
+    operation_id = "list_turbine_windows",
+    tag = "farms",
+    params(WindowPageParams),
+    responses((status = 200, description = "A page of windows", body = Page<Window>), Failures),
+)]
 #[get("/farms/{farm}/turbines/{turbine}/windows")]
 pub async fn of_turbine(
     access: Access<Read>,

@@ -2,12 +2,23 @@
 
 use domain::{Metric, OperatingStatus, RawReading};
 use platform::Rejection;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// A reading that is sent: the names of `Reading`, units in the names; at least one metric.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only documents what reading_of reads")]
+/// One reading, or an array of them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum NewReadings {
+    /// One.
+    One(Box<NewReading>),
+    /// Many.
+    Many(Vec<NewReading>),
+}
+
+/// A reading that is sent: the names of `Reading`, units in the names; at least one metric. Only documents what
+/// [`reading_of`] reads.
+#[derive(Serialize, ToSchema)]
 pub struct NewReading {
     /// The farm: 1–64 characters out of A–Z a–z 0–9 . _ : -
     #[schema(example = "north")]

@@ -5,7 +5,7 @@ mod json;
 mod sorted;
 
 pub use body::split;
-pub use json::{NewReading, reading_of};
+pub use json::{NewReading, NewReadings, reading_of};
 pub use sorted::{Rejected, sort};
 
 /// A single reading larger than this is none, bytes. It keeps what is refused small enough for Kafka.

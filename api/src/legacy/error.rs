@@ -2,6 +2,7 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
 use serde_json::json;
 
 use super::Detail;
@@ -44,6 +45,12 @@ impl LegacyError {
     }
 }
 
+/// Keeps the entries' order of names, which FastAPI has and a map has not.
+#[derive(Serialize)]
+struct Unprocessable<'d> {
+    detail: &'d [Detail],
+}
+
 impl ResponseError for LegacyError {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -58,7 +65,7 @@ impl ResponseError for LegacyError {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            Self::Unprocessable(details) => response.json(json!({ "detail": details })),
+            Self::Unprocessable(detail) => response.json(Unprocessable { detail }),
             Self::Other(ApiError::Unavailable { .. }) => response
                 .insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
                 .json(json!({ "detail": self.words() })),
@@ -77,4 +84,61 @@ impl From<sqlx::Error> for LegacyError {
 
 fn summary(details: &[Detail]) -> String {
     details.iter().map(Detail::summary).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use expect_test::{Expect, expect};
+    use futures_util::FutureExt;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
+    fn check(error: LegacyError, expected: Expect) {
+        let response = error.error_response();
+        let status = response.status();
+        let body = to_bytes(response.into_body()).now_or_never().unwrap().unwrap();
+        expected.assert_eq(&format!(
+            "{} {}",
+            status.as_u16(),
+            std::str::from_utf8(&body).unwrap()
+        ));
+    }
+
+    #[test]
+    fn failures_are_written_as_fastapi_writes_them() {
+        let missing = Detail::missing(&["header", "x-api-key"], Value::Null);
+        let bound = Detail::new(
+            "greater_than",
+            &["body", "wind_speed"],
+            "Input should be greater than 0",
+            json!(-1),
+        )
+        .with("gt", 0.0);
+        check(
+            LegacyError::Unprocessable(vec![missing, bound]),
+            expect![[
+                r#"422 {"detail":[{"type":"missing","loc":["header","x-api-key"],"msg":"Field required","input":null},{"type":"greater_than","loc":["body","wind_speed"],"msg":"Input should be greater than 0","input":-1,"ctx":{"gt":0.0}}]}"#
+            ]],
+        );
+        check(
+            LegacyError::Unauthorized,
+            expect![[r#"401 {"detail":"Unauthorized"}"#]],
+        );
+        check(LegacyError::Forbidden, expect![[r#"403 {"detail":"Forbidden"}"#]]);
+        check(
+            LegacyError::NoGenerator,
+            expect![[r#"404 {"detail":"Generador no encontrado"}"#]],
+        );
+        check(
+            LegacyError::from(sqlx::Error::ColumnNotFound("secret".to_owned())),
+            expect![[r#"500 {"detail":"Internal Server Error"}"#]],
+        );
+        check(
+            LegacyError::from(sqlx::Error::PoolTimedOut),
+            expect![[r#"503 {"detail":"Service Unavailable"}"#]],
+        );
+    }
 }

@@ -57,6 +57,24 @@ async fn the_specification_is_that_of_the_routes() {
     ];
     assert_eq!(paths, BTreeSet::from(expected));
 
+    let paths = served["paths"].as_object().unwrap().values();
+    let operations: Vec<&Value> = paths
+        .flat_map(|path| path.as_object().unwrap().values())
+        .collect();
+    let ids: Vec<&str> = operations
+        .iter()
+        .map(|one| one["operationId"].as_str().unwrap())
+        .collect();
+    let unique: BTreeSet<&str> = ids.iter().copied().collect();
+    assert_eq!(ids.len(), unique.len(), "{ids:?}");
+    for operation in operations {
+        let mut responses = operation["responses"].as_object().unwrap().values();
+        assert!(
+            responses.all(|response| response["description"].is_string()),
+            "{operation}"
+        );
+    }
+
     let names: BTreeSet<String> = references(&served).into_iter().collect();
     for name in names {
         let schema = &served["components"]["schemas"][&name];

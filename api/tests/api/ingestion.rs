@@ -221,3 +221,24 @@ async fn a_key_of_some_farms_writes_those_or_nothing() {
     assert_eq!(testkit::committed_records(&kafka, &topics.readings).len(), 1);
     assert!(testkit::committed_records(&kafka, &topics.dead_letters).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readings_of_a_request_keep_their_order() {
+    let api = TestApi::start().await;
+    let readings: Vec<Value> = (0..500)
+        .map(|sequence| {
+            let mut reading = reading("north", "T1", 8.0);
+            reading["sequence"] = json!(sequence);
+            reading
+        })
+        .collect();
+    assert_eq!(taken(&api, json!(readings).to_string()).await["accepted"], 500);
+
+    let (kafka, topics) = (api.stack.kafka(), api.stack.kafka().topics());
+    let records = testkit::committed_records(&kafka, &topics.readings);
+    let sequences = records.iter().map(|record| {
+        let (_, body) = avro::wire::split(&record.payload).unwrap();
+        avro::decode_reading(body).unwrap().sequence.unwrap()
+    });
+    assert_eq!(sequences.collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
+}
