@@ -85,6 +85,7 @@ async fn what_there_is_not_is_a_404_that_names_it() {
         ("/v1/farms/north/turbines/T9/windows", "turbine 'T9'"),
         ("/v1/farms/no%00rth/turbines", "farm 'no\0rth'"),
         ("/v1/farms/north/turbines/a%20b", "turbine 'a b'"),
+        ("/v1/farms/%FF/turbines", "farm '\u{fffd}'"),
         ("/v1/dead-letters/7-7", "dead letter '7-7'"),
         ("/v1/dead-letters/seven", "dead letter 'seven'"),
         ("/v1/windmills", "nothing to GET at /v1/windmills"),
