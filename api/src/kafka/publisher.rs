@@ -112,10 +112,12 @@ impl Publisher {
         };
         records.extend(refused.into_iter().map(|refused| self.dead_letter(refused)));
         self.send(records).await?;
+        metrics::counter!("windfarm_api_readings_acknowledged_total").increment(published.readings as u64);
+        metrics::counter!("windfarm_api_dead_letters_total").increment(published.dead_letters as u64);
         Ok(published)
     }
 
-    /// The partitions of a topic, as Kafka knows them. Blocks for at most `patience`.
+    /// Whether Kafka answers. Blocks for at most `patience`.
     ///
     /// # Errors
     /// What librdkafka says when it does not reach Kafka.

@@ -37,6 +37,13 @@ impl TestApi {
         Self::start_with(|_| {}).await
     }
 
+    /// Starts an API and waits until it can take readings in.
+    pub(crate) async fn start_ready() -> Self {
+        let api = Self::start().await;
+        api.ready().await;
+        api
+    }
+
     /// Starts an API whose settings `change` has had a hand in.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Args)) -> Self {
         let stack = Stack::for_test();

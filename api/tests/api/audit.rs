@@ -7,8 +7,7 @@ use crate::fixtures::run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_compared_with_what_is_stored() {
-    let api = TestApi::start().await;
-    api.ready().await;
+    let api = TestApi::start_ready().await;
     let (kafka, topics) = (api.stack.kafka(), api.stack.kafka().topics());
     let records: Vec<(&[u8], &[u8])> = vec![(b"north", b"x"); 5];
     testkit::produce(&kafka, &topics.readings, Some(0), records);

@@ -21,7 +21,7 @@ async fn taken(api: &TestApi, body: String) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_accepted_can_be_read_from_kafka() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let one = reading("north", "T1", 8.1);
     assert_eq!(
         taken(&api, one.to_string()).await,
@@ -75,7 +75,7 @@ async fn what_is_accepted_can_be_read_from_kafka() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_told_by_index_and_kept_as_it_came() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let bad = r#"{"farm_id": "north",  "turbine_id":"T2","event_time":"2026-11-23T10:00:00Z","wind_speed_mps":8e1}"#;
     let body = format!(
         r#"[{}, {bad}, 7, {}]"#,
@@ -134,7 +134,7 @@ async fn what_is_refused_is_told_by_index_and_kept_as_it_came() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_line_does_not_hold_up_the_others() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let body = format!(
         "{}\n{{oops\n{}",
         reading("north", "T1", 8.0),
@@ -156,7 +156,7 @@ async fn a_bad_line_does_not_hold_up_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_from_the_future_is_refused() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let mut reading = reading("north", "T1", 8.0);
     reading["event_time"] = json!("2200-01-01T00:00:00Z");
     let answer = taken(&api, reading.to_string()).await;
@@ -168,7 +168,7 @@ async fn an_event_from_the_future_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_cannot_be_taken_apart_is_a_400() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     for (body, detail) in [
         ("", "the body is empty"),
         ("  \n", "the body is empty"),
@@ -186,7 +186,7 @@ async fn a_body_that_cannot_be_taken_apart_is_a_400() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_a_413() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let body = format!("[{}]", " ".repeat(8 * 1024 * 1024));
     let (status, problem) = problem(api.post("/v1/readings", body).await).await;
     assert_eq!(status, 413);
@@ -195,7 +195,7 @@ async fn a_body_that_is_too_large_is_a_413() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_some_farms_writes_those_or_nothing() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let key = api.key(&[Scope::Write], Some(&["north"])).await;
     let post = async |body: Value| {
         let request = api
@@ -224,7 +224,7 @@ async fn a_key_of_some_farms_writes_those_or_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readings_of_a_request_keep_their_order() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let readings: Vec<Value> = (0..500)
         .map(|sequence| {
             let mut reading = reading("north", "T1", 8.0);

@@ -18,7 +18,7 @@ async fn post(api: &TestApi, body: impl Into<reqwest::Body>) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_measurement_becomes_a_reading_of_the_old_clients_farm() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let answer = post(&api, measurement().to_string()).await;
     let data = json!({"generator_id": "gen-1", "wind_speed": 8.1, "wind_direction": 350.0, "rotor_speed": 12.5,
                       "temperature": -3.0, "timestamp": "2026-11-23T11:00:00+01:00"});
@@ -48,7 +48,7 @@ async fn a_measurement_becomes_a_reading_of_the_old_clients_farm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_measurement_is_a_422_and_a_dead_letter() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let mut bad = measurement();
     bad["wind_speed"] = json!(-1);
     bad["temperature"] = json!("hot");
@@ -99,7 +99,7 @@ async fn a_refused_measurement_is_a_422_and_a_dead_letter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_the_header_is_named_before_the_body() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let post = async |body: &str, key: Option<&str>| -> (u16, Value) {
         let mut request = api.request(Method::POST, "/medidas").body(body.to_owned());
         if let Some(key) = key {
@@ -132,7 +132,6 @@ async fn without_a_key_the_header_is_named_before_the_body() {
         post("{}", Some("wrong")).await,
         (401, json!({"detail": "Unauthorized"}))
     );
-    api.ready().await;
 
     let (kafka, topics) = (api.stack.kafka(), api.stack.kafka().topics());
     assert!(
@@ -144,6 +143,7 @@ async fn without_a_key_the_header_is_named_before_the_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_farm_of_the_old_clients_is_a_setting() {
     let api = TestApi::start_with(|args| args.legacy.legacy_farm_id = "monte".parse().unwrap()).await;
+    api.ready().await;
     assert_eq!(post(&api, measurement().to_string()).await.0, 200);
     let (kafka, topics) = (api.stack.kafka(), api.stack.kafka().topics());
     assert_eq!(
@@ -154,7 +154,7 @@ async fn the_farm_of_the_old_clients_is_a_setting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_measurement_that_is_too_large_is_a_413() {
-    let api = TestApi::start().await;
+    let api = TestApi::start_ready().await;
     let (status, body) = post(&api, format!("\"{}\"", "x".repeat(300_000))).await;
     assert_eq!(
         (status, body),
