@@ -78,8 +78,8 @@ pub enum Answer {
     },
     /// What the group knows of a partition.
     Committed(Committed),
-    /// The record at the offset asked for.
-    Checkpoint(PartitionCheckpoint),
+    /// The record at the offset asked for; none if there is another one, or nothing.
+    Checkpoint(Option<PartitionCheckpoint>),
     /// It is not done.
     Failed(Trouble),
 }

@@ -6,9 +6,9 @@ use super::effect::{Answer, Committed, Effect, Question, Trouble};
 use super::partition::Partition;
 use super::{Machine, Metadata, Slot, Step};
 
-/// How often a checkpoint record is looked for where the metadata says it is. One miss is possible: the offset was
-/// read before somebody else's commit and the record after it.
-const CHECKPOINT_TRIES: u32 = 10;
+/// How often a checkpoint record is looked for where the metadata says it is. It may be missed for a moment: when
+/// somebody else has committed since the metadata was read, or when a new leader does not yet show its newest records.
+const CHECKPOINT_TRIES: u32 = 100;
 
 /// Partitions being taken up, one after the other.
 #[derive(Debug)]
@@ -72,15 +72,12 @@ impl Machine {
             (Stage::ReadCommitted, Answer::Committed(committed)) => {
                 self.restore(recovery, partition, &committed)
             }
-            (Stage::ReadCheckpoint { position, metadata }, Answer::Checkpoint(checkpoint))
+            (Stage::ReadCheckpoint { position, metadata }, Answer::Checkpoint(Some(checkpoint)))
                 if checkpoint.partition == partition =>
             {
                 self.place(recovery, partition, position, Some(metadata), checkpoint);
             }
-            (
-                Stage::ReadCheckpoint { metadata, .. },
-                Answer::Checkpoint(_) | Answer::Failed(Trouble::Retry(_)),
-            ) => {
+            (Stage::ReadCheckpoint { metadata, .. }, Answer::Checkpoint(_)) => {
                 self.checkpoint_missed(recovery, partition, metadata);
             }
             (Stage::Seek(running), Answer::Done) => {
@@ -97,21 +94,24 @@ impl Machine {
     }
 
     fn restore(&mut self, mut recovery: Recovery, partition: i32, committed: &Committed) {
-        let nothing = PartitionCheckpoint {
-            partition,
-            farms: Vec::new(),
+        let (position, metadata) = match start_of(partition, committed) {
+            Ok(start) => start,
+            Err(why) => return self.give_up_for_good(recovery, why),
         };
-        match start_of(partition, committed) {
-            Err(why) => self.give_up_for_good(recovery, why),
-            Ok((position, Some(metadata))) if metadata.checkpoint.is_some() => {
-                let offset = metadata.checkpoint.expect("it is some");
-                recovery.stage = Stage::ReadCheckpoint { position, metadata };
-                self.ask(
-                    Step::Recover(recovery),
-                    Question::ReadCheckpoint { partition, offset },
-                );
-            }
-            Ok((position, metadata)) => self.place(recovery, partition, position, metadata, nothing),
+        if let Some(metadata) = metadata
+            && let Some(offset) = metadata.checkpoint
+        {
+            recovery.stage = Stage::ReadCheckpoint { position, metadata };
+            self.ask(
+                Step::Recover(recovery),
+                Question::ReadCheckpoint { partition, offset },
+            );
+        } else {
+            let nothing = PartitionCheckpoint {
+                partition,
+                farms: Vec::new(),
+            };
+            self.place(recovery, partition, position, metadata, nothing);
         }
     }
 

@@ -62,7 +62,7 @@ impl ClientContext for Callbacks {
         {
             return; // no error, but told as one
         }
-        tracing::warn!(client = "consumer", %error, reason, "kafka client");
+        log_client_error("consumer", &error, reason);
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             self.kafka.not_ready(reason);
         }
@@ -81,5 +81,15 @@ impl ClientContext for Callbacks {
                 metrics::lag(partition, (state.ls_offset - state.app_offset).max(0));
             }
         }
+    }
+}
+
+/// Each lost connection is told several times a second, and librdkafka's own log says it with restraint.
+pub(super) fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {
+            tracing::debug!(client, %error, reason, "kafka client");
+        }
+        Some(_) | None => tracing::warn!(client, %error, reason, "kafka client"),
     }
 }

@@ -108,27 +108,30 @@ impl Ledger {
         })
     }
 
-    /// The checkpoint record at that very offset; [`Trouble::Retry`] if it is not there.
-    pub(super) fn checkpoint(&mut self, partition: i32, offset: i64) -> Result<PartitionCheckpoint, Trouble> {
+    /// The checkpoint record at that very offset, if it is there.
+    pub(super) fn checkpoint(
+        &mut self,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Option<PartitionCheckpoint>, Trouble> {
         let topic = &self.topics.checkpoints;
+        let key = checkpoint_key(partition);
         self.reader
             .assign(&at(topic, partition, offset)?)
             .map_err(|error| retry(&error))?;
-        let found = next(&self.reader).and_then(|record| match record {
-            Some(record)
-                if record.offset() == offset
-                    && record.key() == Some(checkpoint_key(partition).as_bytes()) =>
-            {
-                Ok(record.payload().unwrap_or_default().to_vec())
-            }
-            Some(record) => Err(retry(&format!(
-                "offset {offset} is not there, {} is",
-                record.offset()
-            ))),
-            None => Err(retry(&format!("offset {offset} is not there"))),
+        let found = next(&self.reader).map(|record| {
+            let record =
+                record.filter(|record| record.offset() == offset && record.key() == Some(key.as_bytes()));
+            record.map(|record| record.payload().unwrap_or_default().to_vec())
         });
         self.reader.unassign().map_err(|error| retry(&error))?;
-        self.decode(&found?)
+        match found? {
+            Some(payload) => self.decode(&payload).map(Some),
+            None => {
+                std::thread::sleep(PAUSE);
+                Ok(None)
+            }
+        }
     }
 
     /// Whether a checkpoint of a partition was ever committed. Only asked when the group knows no offset.

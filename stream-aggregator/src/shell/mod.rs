@@ -132,6 +132,7 @@ async fn unless_stopped<T>(
     tokio::select! {
         biased;
         () = stop.cancelled() => Ok(None),
-        result = work => result.map(Some),
+        // work that blocks may notice the wish to stop before we do, and call it an error
+        result = work => if stop.is_cancelled() { Ok(None) } else { result.map(Some) },
     }
 }

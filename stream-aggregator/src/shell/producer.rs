@@ -10,6 +10,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
+use super::callbacks::log_client_error;
 use crate::machine::{CommitPoint, Trouble};
 
 /// How long one call may take before it is made again.
@@ -182,7 +183,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(client = "producer", %error, reason, "kafka client");
+        log_client_error("producer", &error, reason);
     }
 }
 

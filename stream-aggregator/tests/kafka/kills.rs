@@ -1,6 +1,6 @@
 //! Processes killed, frozen and stopped at random moments while readings come in.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use domain::RawReading;
@@ -24,13 +24,10 @@ impl Dice {
     }
 }
 
-/// Readings of 30 farms, as they would come live, until told to stop.
-fn produce_until(rig: &Rig, stop: &AtomicBool) -> Vec<RawReading<'static>> {
+/// Readings of 30 farms, as they would come live, until nobody wants them any more.
+fn produce_until(rig: &Rig, is_over: &Receiver<()>) -> Vec<RawReading<'static>> {
     let mut sent = Vec::new();
     for step in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
         let more: Vec<_> = (0..60)
             .map(|n| {
                 rig.reading(
@@ -43,7 +40,10 @@ fn produce_until(rig: &Rig, stop: &AtomicBool) -> Vec<RawReading<'static>> {
             .collect();
         rig.send(&more);
         sent.extend(more);
-        std::thread::sleep(Duration::from_millis(200)); // the pace of the readings
+        // the pace of the readings
+        if is_over.recv_timeout(Duration::from_millis(200)) == Err(RecvTimeoutError::Disconnected) {
+            break;
+        }
     }
     sent
 }
@@ -51,12 +51,13 @@ fn produce_until(rig: &Rig, stop: &AtomicBool) -> Vec<RawReading<'static>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_each_window_is_there_once() {
     let rig = Rig::new().await;
-    let stop = AtomicBool::new(false);
     let kills = std::env::var("AGGREGATOR_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let rig = &rig;
     let (sent, _programs) = std::thread::scope(|scope| {
-        let producing = scope.spawn(|| produce_until(&rig, &stop));
-        let programs = torment(&rig, kills);
-        stop.store(true, Ordering::Relaxed);
+        let (still_wanted, is_over) = channel();
+        let producing = scope.spawn(move || produce_until(rig, &is_over));
+        let programs = torment(rig, kills);
+        drop(still_wanted);
         (producing.join().unwrap(), programs)
     });
     rig.until_settled().await;
