@@ -37,10 +37,12 @@ SELECT
 FROM expected e
 FULL JOIN found f USING ({key}, window_start)
 LEFT JOIN last_closed l USING (farm_id)
+LEFT JOIN farms s USING (farm_id)
 WHERE NOT EXISTS (SELECT FROM late_marks m WHERE m.farm_id = coalesce(e.farm_id, f.farm_id)
         AND m.window_start = coalesce(e.window_start, f.window_start))
     AND CASE
         WHEN f.reading_count IS NULL THEN e.window_start <= l.last_start
+            OR e.window_start + ($1 + $4) * interval '1 microsecond' <= s.last_event_time
         WHEN e.reading_count IS NULL THEN true
         ELSE (e.reading_count, e.turbine_count) <> (f.reading_count, f.turbine_count)
             OR f.window_end <> f.window_start + $1 * interval '1 microsecond'

@@ -29,6 +29,10 @@ pub struct Args {
     #[arg(long, env = "WINDOW_SIZE", default_value = "60s", value_parser = duration::parse)]
     pub window_size: Duration,
 
+    /// How long after its end a window still waits for readings, as the stream-aggregator has it
+    #[arg(long, env = "GRACE", default_value = "10s", value_parser = duration::parse)]
+    pub grace: Duration,
+
     /// How long what is on its way may take to arrive before it counts as a difference
     #[arg(long, default_value = "60s", value_parser = duration::parse)]
     pub wait: Duration,

@@ -1,6 +1,7 @@
 //! PostgreSQL's side. Everything that must fit together is read in one snapshot.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -50,6 +51,15 @@ pub(crate) struct WindowDifference {
     pub(crate) text: String,
 }
 
+/// When windows begin, end, and close.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowRule {
+    /// Length.
+    pub(crate) size: Duration,
+    /// How long after its end one still waits for readings.
+    pub(crate) grace: Duration,
+}
+
 /// Which windows are compared.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
@@ -66,13 +76,21 @@ pub(crate) enum WindowTable {
     Turbine,
 }
 
+/// A comparison of a table of windows with the readings.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    sql: String,
+    /// Of counts, which tells of missing windows too; else of metrics.
+    pub(crate) is_of_counts: bool,
+}
+
 /// What the two comparisons are made of.
 const COUNTS: &str = include_str!("../sql/counts.sql");
 const METRICS: &str = include_str!("../sql/metrics.sql");
 
 impl WindowTable {
     /// The comparison of its counts, and that of its metrics.
-    pub(crate) fn comparisons(self) -> [String; 2] {
+    pub(crate) fn comparisons(self) -> [Comparison; 2] {
         let (table, key, prefixed_key, same_key) = match self {
             Self::Farm => (
                 "farm_windows",
@@ -87,11 +105,13 @@ impl WindowTable {
                 "w.farm_id = coalesce(e.farm_id, f.farm_id) AND w.turbine_id = coalesce(e.turbine_id, f.turbine_id)",
             ),
         };
-        [COUNTS, METRICS].map(|sql| {
-            sql.replace("{table}", table)
+        [(COUNTS, true), (METRICS, false)].map(|(sql, is_of_counts)| Comparison {
+            sql: sql
+                .replace("{table}", table)
                 .replace("{key}", key)
                 .replace("{prefixed_key}", prefixed_key)
-                .replace("{same_key}", same_key)
+                .replace("{same_key}", same_key),
+            is_of_counts,
         })
     }
 
@@ -192,14 +212,18 @@ pub(crate) async fn ready_marks(
 /// The differences between a table of windows and the stored readings.
 pub(crate) async fn window_differences(
     connection: &mut PgConnection,
-    comparison: &str,
-    window_size_micros: f64,
+    comparison: &Comparison,
+    rule: WindowRule,
     scope: &Scope,
 ) -> anyhow::Result<Vec<WindowDifference>> {
-    let rows = sqlx::query(AssertSqlSafe(comparison))
-        .bind(window_size_micros)
+    let mut query = sqlx::query(AssertSqlSafe(comparison.sql.as_str()))
+        .bind(micros(rule.size))
         .bind(&scope.farms)
-        .bind(scope.from)
+        .bind(scope.from);
+    if comparison.is_of_counts {
+        query = query.bind(micros(rule.grace));
+    }
+    let rows = query
         .fetch_all(connection)
         .await
         .context("comparing windows with readings")?;
@@ -210,6 +234,10 @@ pub(crate) async fn window_differences(
         text: row.get("difference"),
     };
     Ok(rows.iter().map(difference).collect())
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
 }
 
 /// How many rows a table has.

@@ -10,27 +10,27 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
-use crate::database::{self, Scope, WindowDifference, WindowTable};
+use crate::database::{self, Scope, WindowDifference, WindowRule, WindowTable};
 use crate::report::Check;
 
 /// Between two looks at what differs.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What identifies a difference: comparison, farm and turbine, window, and the metric with which its text begins.
-type Id = (usize, String, time::OffsetDateTime, String);
+/// What identifies a difference: farm and turbine, window, and the metric if it is one's.
+type Id = (String, time::OffsetDateTime, Option<String>);
 
 /// Compares a table with the readings.
 pub(crate) async fn check(
     connection: &mut PgConnection,
     table: WindowTable,
-    window_size: Duration,
+    rule: WindowRule,
     deadline: Instant,
 ) -> anyhow::Result<Check> {
     let windows = database::count(connection, table).await?;
-    let mut found = differences(connection, table, window_size, &Scope::default()).await?;
+    let mut found = differences(connection, table, rule, &Scope::default()).await?;
     while !found.is_empty() && Instant::now() < deadline {
         tokio::time::sleep(LOOK_AGAIN).await;
-        let again = differences(connection, table, window_size, &scope_of(&found)).await?;
+        let again = differences(connection, table, rule, &scope_of(&found)).await?;
         found = again
             .into_iter()
             .filter(|(id, _)| found.contains_key(id))
@@ -82,21 +82,15 @@ pub(crate) async fn check_marks(
 async fn differences(
     connection: &mut PgConnection,
     table: WindowTable,
-    window_size: Duration,
+    rule: WindowRule,
     scope: &Scope,
 ) -> anyhow::Result<BTreeMap<Id, WindowDifference>> {
     let mut all = BTreeMap::new();
-    let micros = window_size.as_secs_f64() * 1e6;
-    for (number, comparison) in table.comparisons().iter().enumerate() {
-        for difference in database::window_differences(connection, comparison, micros, scope).await? {
-            let metric = difference.text.split(':').next().unwrap_or_default();
-            let about = if number == 0 { "" } else { metric };
-            let id = (
-                number,
-                difference.key.clone(),
-                difference.window_start,
-                about.to_owned(),
-            );
+    for comparison in &table.comparisons() {
+        for difference in database::window_differences(connection, comparison, rule, scope).await? {
+            let metric = difference.text.split(':').next();
+            let metric = metric.filter(|_| !comparison.is_of_counts).map(str::to_owned);
+            let id = (difference.key.clone(), difference.window_start, metric);
             all.insert(id, difference);
         }
     }

@@ -17,12 +17,12 @@ mod report;
 use std::time::Instant;
 
 use anyhow::Context;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
 pub use args::Args;
 pub use report::{Check, PartitionBalance, Report};
 
-use database::WindowTable;
+use database::{WindowRule, WindowTable};
 use log::Log;
 
 /// Compares everything once. Takes at most about `args.wait` longer than reading it all.
@@ -32,11 +32,17 @@ use log::Log;
 pub async fn verify(args: &Args) -> anyhow::Result<Report> {
     let deadline = Instant::now() + args.wait;
     let topics = args.kafka.topics();
+    let rule = WindowRule {
+        size: args.window_size,
+        grace: args.grace,
+    };
     let registry = args.registry.registry()?;
     let log = Log::new(&args.kafka)?;
     let mut connection = PgConnection::connect(&args.database_url)
         .await
         .context("connecting to the database")?;
+    // the group-by of millions of readings fits, and need not be sorted
+    connection.execute("SET work_mem = '256MB'").await?;
 
     let extents = tokio::task::block_in_place(|| log.extents(&topics.readings))?;
     let mut checks =
@@ -64,7 +70,7 @@ pub async fn verify(args: &Args) -> anyhow::Result<Report> {
     let partitions = balance::balances(&mut connection, &log, &topics, &lanes, &extents, deadline).await?;
     checks.push(grouping::check_marks(&mut connection, &topics.readings, deadline).await?);
     for table in [WindowTable::Farm, WindowTable::Turbine] {
-        checks.push(grouping::check(&mut connection, table, args.window_size, deadline).await?);
+        checks.push(grouping::check(&mut connection, table, rule, deadline).await?);
     }
     connection.close().await?;
     Ok(Report { partitions, checks })

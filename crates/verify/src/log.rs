@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use backon::{BlockingRetryable, ExponentialBuilder};
 use platform::KafkaArgs;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 /// How long Kafka may take to answer, or to hand over the next record.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Reads topics without a group, committed records only.
 pub(crate) struct Log {
@@ -42,15 +43,11 @@ impl Log {
 
     /// The extent of each partition of a topic.
     pub(crate) fn extents(&self, topic: &str) -> anyhow::Result<BTreeMap<i32, Extent>> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), ANSWER_LIMIT)
+        let metadata = patiently(|| self.consumer.fetch_metadata(Some(topic), ANSWER_LIMIT))
             .with_context(|| format!("asking for the partitions of {topic}"))?;
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let extent = |partition: i32| {
-            let (first, end) = self
-                .consumer
-                .fetch_watermarks(topic, partition, ANSWER_LIMIT)
+            let (first, end) = patiently(|| self.consumer.fetch_watermarks(topic, partition, ANSWER_LIMIT))
                 .with_context(|| format!("asking for the end of {topic}[{partition}]"))?;
             Ok((partition, Extent { first, end }))
         };
@@ -108,6 +105,16 @@ impl Log {
             matches!(at, Some(Offset::Offset(at)) if at >= extents[&element.partition()].end)
         }))
     }
+}
+
+/// Asks again while a broker is electing leaders, starting, or not heard of yet.
+fn patiently<T>(ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(2))
+        .without_max_times()
+        .with_total_delay(Some(ANSWER_LIMIT));
+    ask.retry(waits).call()
 }
 
 /// Kafka goes on by itself after these.

@@ -28,6 +28,9 @@ use error::failed;
 /// After this a silent database counts as away.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
+/// A single statement that takes this long is told.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// Days whose partitions are made in one transaction: each costs locks, of which a server has only so many.
 const DAYS_AT_ONCE: usize = 32;
 
@@ -59,7 +62,9 @@ impl Store {
     /// Connects when it is first asked for something.
     pub fn new(options: PgConnectOptions, topics: Topics) -> Self {
         Self {
-            options: options.log_statements(tracing::log::LevelFilter::Trace),
+            options: options
+                .log_statements(tracing::log::LevelFilter::Trace)
+                .log_slow_statements(tracing::log::LevelFilter::Warn, SLOW),
             topics,
             session: None,
             days: HashSet::new(),
@@ -158,7 +163,12 @@ impl Store {
     pub async fn revise(&mut self, window_size: TimeDelta, limit: usize) -> Result<Revised, StoreError> {
         let what = "revising windows";
         let readings = self.topics.readings.clone();
-        let work = async |session: &mut Session| revise::revise(session, &readings, window_size, limit).await;
+        let work = async |session: &mut Session| {
+            if !revise::is_due(session, &readings).await? {
+                return Ok(Revised::default());
+            }
+            revise::revise(session, &readings, window_size, limit).await
+        };
         self.with_session(what, work).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{FarmId, Metric, Metrics, TimeDelta};
+use domain::{FarmId, Metric, Metrics, TimeDelta, Timestamp};
 use platform::fail_point;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -25,8 +25,22 @@ pub struct Revised {
     pub changed: u64,
 }
 
-/// A marked window, and the partition whose reading marked it.
-type Marked = (Minute, i32);
+/// A marked window: farm, start, and the partition whose reading marked it.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    farm_id: FarmId,
+    start: Timestamp,
+    partition: i32,
+}
+
+/// Whether there is anything to do.
+pub(super) async fn is_due(session: &mut Session, readings_topic: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar(sql::ANY_READY_MARK)
+        .bind(readings_topic)
+        .fetch_one(&mut session.connection)
+        .await
+        .map_err(failed("looking for windows to revise"))
+}
 
 /// Makes them anew.
 pub(super) async fn revise(
@@ -37,13 +51,8 @@ pub(super) async fn revise(
 ) -> Result<Revised, StoreError> {
     session.ensure_incoming().await?;
     let mut transaction = session.begin().await?;
-    let marked = ready(&mut transaction, readings_topic, window_size, limit).await?;
-    let mut minutes: Vec<_> = marked.iter().map(|(minute, _)| minute.clone()).collect();
-    minutes.dedup();
-    if minutes.is_empty() {
-        return Ok(Revised::default());
-    }
-
+    let marks = ready(&mut transaction, readings_topic, limit).await?;
+    let minutes = minutes(&mut transaction, &marks, window_size).await?;
     let mut readings = readings_of(&mut transaction, &minutes).await?;
     let (mut farms, mut turbines) = (CopyBuffer::default(), CopyBuffer::default());
     for (number, minute) in minutes.iter().enumerate() {
@@ -58,7 +67,7 @@ pub(super) async fn revise(
     }
     let changed = replace(&mut transaction, &sql::FARM_WINDOWS, &farms, Of::Farm).await?;
     replace(&mut transaction, &sql::TURBINE_WINDOWS, &turbines, Of::Turbine).await?;
-    unmark(&mut transaction, &marked).await?;
+    unmark(&mut transaction, &marks).await?;
     fail_point::reach("before-revision-commit");
     transaction
         .commit()
@@ -71,29 +80,61 @@ pub(super) async fn revise(
     })
 }
 
-/// In the order of farms and starts; within a transaction they are locked.
+/// In the order of starts and farms; locked.
 async fn ready(
     connection: &mut PgConnection,
     readings_topic: &str,
-    window_size: TimeDelta,
     limit: usize,
-) -> Result<Vec<Marked>, StoreError> {
+) -> Result<Vec<Mark>, StoreError> {
     let rows = sqlx::query(sql::READY_MARKS)
         .bind(readings_topic)
-        .bind(window_size.as_micros())
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await
         .map_err(failed("looking for windows to revise"))?;
-    let marked = |row: &PgRow| {
-        let minute = Minute {
-            farm_id: FarmId::parse(row.get("farm_id")).expect("only valid farm ids are marked"),
-            start: from_sql(row.get("window_start")),
-            end: from_sql(row.get("window_end")),
-        };
-        (minute, row.get("kafka_partition"))
+    let mark = |row: &PgRow| Mark {
+        farm_id: FarmId::parse(row.get("farm_id")).expect("only valid farm ids are marked"),
+        start: from_sql(row.get("window_start")),
+        partition: row.get("kafka_partition"),
     };
-    Ok(rows.iter().map(marked).collect())
+    Ok(rows.iter().map(mark).collect())
+}
+
+/// The marked windows, each once, with their ends: as stored, else by the size that windows have.
+async fn minutes(
+    connection: &mut PgConnection,
+    marks: &[Mark],
+    window_size: TimeDelta,
+) -> Result<Vec<Minute>, StoreError> {
+    let (Some(first), Some(last)) = (marks.first(), marks.last()) else {
+        return Ok(Vec::new());
+    };
+    let rows = sqlx::query(sql::WINDOW_ENDS)
+        .bind(marks.iter().map(|mark| mark.farm_id.as_str()).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| to_sql(mark.start)).collect::<Vec<_>>())
+        .bind(to_sql(first.start))
+        .bind(to_sql(last.start))
+        .fetch_all(connection)
+        .await
+        .map_err(failed("looking for the windows to revise"))?;
+    let ends: BTreeMap<(String, Timestamp), Timestamp> = rows
+        .iter()
+        .map(|row| {
+            let start = from_sql(row.get("window_start"));
+            ((row.get("farm_id"), start), from_sql(row.get("window_end")))
+        })
+        .collect();
+    let minute = |mark: &Mark| Minute {
+        farm_id: mark.farm_id.clone(),
+        start: mark.start,
+        end: ends
+            .get(&(mark.farm_id.to_string(), mark.start))
+            .copied()
+            .unwrap_or(mark.start + window_size),
+    };
+    let mut minutes: Vec<_> = marks.iter().map(minute).collect();
+    minutes.dedup();
+    Ok(minutes)
 }
 
 /// The stored readings of each minute, by the minute's place in the list.
@@ -106,8 +147,10 @@ async fn readings_of(
     let ends: Vec<_> = minutes.iter().map(|minute| to_sql(minute.end)).collect();
     let rows = sqlx::query(sql::READINGS_OF)
         .bind(farms)
-        .bind(starts)
-        .bind(ends)
+        .bind(&starts)
+        .bind(&ends)
+        .bind(starts.iter().min())
+        .bind(ends.iter().max())
         .fetch_all(connection)
         .await
         .map_err(failed("reading the readings of windows"))?;
@@ -146,14 +189,11 @@ async fn replace(
     Ok(replaced.rows_affected())
 }
 
-async fn unmark(connection: &mut PgConnection, marked: &[Marked]) -> Result<(), StoreError> {
-    let farms: Vec<_> = marked.iter().map(|(minute, _)| minute.farm_id.as_str()).collect();
-    let starts: Vec<_> = marked.iter().map(|(minute, _)| to_sql(minute.start)).collect();
-    let partitions: Vec<_> = marked.iter().map(|&(_, partition)| partition).collect();
+async fn unmark(connection: &mut PgConnection, marks: &[Mark]) -> Result<(), StoreError> {
     sqlx::query(sql::UNMARK)
-        .bind(farms)
-        .bind(starts)
-        .bind(partitions)
+        .bind(marks.iter().map(|mark| mark.farm_id.as_str()).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| to_sql(mark.start)).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.partition).collect::<Vec<_>>())
         .execute(connection)
         .await
         .map(drop)

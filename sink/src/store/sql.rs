@@ -57,23 +57,35 @@ pub(super) const MARK: &str = "
     ON CONFLICT (farm_id, window_start, kafka_partition) DO UPDATE
     SET kafka_offset = greatest(m.kafka_offset, excluded.kafka_offset)";
 
-/// Marks whose reading is stored. Whoever else looks meanwhile gets others.
+/// Whether there is a mark whose reading is stored: the question that is asked every second.
+pub(super) const ANY_READY_MARK: &str = "
+    SELECT EXISTS (
+        SELECT FROM late_marks m
+        JOIN kafka_offsets o ON o.topic = $1 AND o.partition = m.kafka_partition AND o.next_offset > m.kafka_offset
+    )";
+
+/// Such marks, neighbours in time, so that few days are touched. Whoever else looks meanwhile gets others.
 pub(super) const READY_MARKS: &str = "
-    SELECT m.farm_id, m.window_start, coalesce(w.window_end, m.window_start + $2 * interval '1 microsecond') AS window_end,
-        m.kafka_partition
+    SELECT m.farm_id, m.window_start, m.kafka_partition
     FROM late_marks m
     JOIN kafka_offsets o ON o.topic = $1 AND o.partition = m.kafka_partition AND o.next_offset > m.kafka_offset
-    LEFT JOIN farm_windows w ON w.farm_id = m.farm_id AND w.window_start = m.window_start
-    ORDER BY m.farm_id, m.window_start
-    LIMIT $3
+    ORDER BY m.window_start, m.farm_id
+    LIMIT $2
     FOR UPDATE OF m SKIP LOCKED";
+
+/// The ends of windows that are there. The first and the last start keep other days out of the plan.
+pub(super) const WINDOW_ENDS: &str = "
+    SELECT farm_id, window_start, window_end FROM farm_windows
+    WHERE (farm_id, window_start) IN (SELECT * FROM unnest($1::text[], $2::timestamptz[]))
+        AND window_start >= $3 AND window_start <= $4";
 
 /// The marks have been seen to.
 pub(super) const UNMARK: &str = "
     DELETE FROM late_marks
     WHERE (farm_id, window_start, kafka_partition) IN (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::integer[]))";
 
-/// The stored readings of windows. By way of the turbines, so that each is found by the whole key.
+/// The stored readings of windows. By way of the turbines, so that each is found by the whole key; the first and the
+/// last instant keep other days out of the plan.
 pub(super) const READINGS_OF: &str = "
     SELECT w.number, r.*
     FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY
@@ -81,6 +93,7 @@ pub(super) const READINGS_OF: &str = "
     JOIN turbines t ON t.farm_id = w.farm_id
     JOIN readings r ON r.farm_id = t.farm_id AND r.turbine_id = t.turbine_id
         AND r.event_time >= w.window_start AND r.event_time < w.window_end
+        AND r.event_time >= $4 AND r.event_time < $5
     ORDER BY w.number, r.turbine_id, r.event_time";
 
 /// Whether everything is there that will be needed.

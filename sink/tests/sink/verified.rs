@@ -42,7 +42,7 @@ async fn produce(rig: &Rig) {
             if minute == 0 {
                 rig.send_readings(&readings[..20]).await;
             }
-            // the last minute of one farm is still open
+            // the last minute of one farm is still open: the others' are closed before their grace is over, as when idle
             if (farm, minute) != ("west", 2) {
                 let (farm, turbines) = windows(&readings);
                 rig.send_windows(&farm, &turbines).await;
