@@ -5,7 +5,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use domain::{FarmId, Limits, TimeDelta};
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use platform::program::UsageError;
 use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
@@ -77,7 +76,7 @@ pub struct ApiArgs {
 
     /// How far an event time may be ahead of our clock (0s to 1d), as the stream-aggregator has it for the broker's;
     /// readings beyond are refused
-    #[arg(long, env = "EVENT_TIME_AHEAD", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "EVENT_TIME_AHEAD", default_value = "30s", value_parser = platform::duration::parse)]
     pub event_time_ahead: Duration,
 }
 
@@ -176,15 +175,6 @@ impl fmt::Debug for DatabaseArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseArgs").finish_non_exhaustive()
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text
-        .parse()
-        .map_err(|_| "a duration such as 500ms, 10s or 1m30s is wanted")?;
-    duration
-        .try_into()
-        .map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 fn time_zone(name: &str) -> Result<TimeZone, String> {

@@ -143,6 +143,22 @@ impl ApiError {
         }
     }
 
+    /// Logs what is our own trouble; what a client did wrong is its own to read.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Unavailable { what, cause } => tracing::warn!(what, cause, "request not answered"),
+            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "request not answered"),
+            Self::KeyMissing
+            | Self::KeyUnknown
+            | Self::ScopeMissing(_)
+            | Self::FarmForbidden(_)
+            | Self::NotFound(_)
+            | Self::Parameters(_)
+            | Self::Body(_)
+            | Self::TooLarge { .. } => {}
+        }
+    }
+
     /// What a client is told: nothing of our inside.
     fn detail(&self) -> String {
         match self {
@@ -166,6 +182,7 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
+        self.log();
         let (r#type, title, status) = self.kind();
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {

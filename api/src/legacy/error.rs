@@ -63,6 +63,9 @@ impl ResponseError for LegacyError {
     }
 
     fn error_response(&self) -> HttpResponse {
+        if let Self::Other(error) = self {
+            error.log();
+        }
         let mut response = HttpResponse::build(self.status_code());
         match self {
             Self::Unprocessable(detail) => response.json(Unprocessable { detail }),
