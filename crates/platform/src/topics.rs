@@ -17,6 +17,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to list topics before we ask again: the wish to stop is heard only between two tries.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Twice what Kafka takes by default, bytes.
+const TWICE_A_READING: &str = "2097176";
+
 /// The names of our topics, prefix included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
@@ -64,9 +67,14 @@ impl Topics {
             spec(&self.readings, &[("message.timestamp.type", "LogAppendTime")]),
             spec(&self.farm_windows, &[]),
             spec(&self.turbine_windows, &[]),
-            spec(&self.late_readings, &[]),
-            spec(&self.dead_letters, &[]),
-            spec(&self.checkpoints, &[("cleanup.policy", "compact")]),
+            // what was as large as the readings allow gets headers besides
+            spec(&self.late_readings, &[("max.message.bytes", TWICE_A_READING)]),
+            spec(&self.dead_letters, &[("max.message.bytes", TWICE_A_READING)]),
+            // 35 bytes for each farm of a partition
+            spec(
+                &self.checkpoints,
+                &[("cleanup.policy", "compact"), ("max.message.bytes", "10485760")],
+            ),
         ]
     }
 }
