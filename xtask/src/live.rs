@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use rustix::termios::tcgetwinsize;
 use serde::Deserialize;
 
 use crate::http;
@@ -26,6 +27,8 @@ pub(crate) fn show(stack: &Stack, api_key: &str, interrupt: &Interrupt) {
         view.tell_of_the_dead(stack);
         let line = view.line(stack, api_key);
         if terminal {
+            // A line that wraps could not be written over.
+            let line: String = line.chars().take(width()).collect();
             print!("\r\x1b[K{line}");
             // A terminal that is gone sends a signal too.
             let _ = io::stdout().flush();
@@ -36,6 +39,11 @@ pub(crate) fn show(stack: &Stack, api_key: &str, interrupt: &Interrupt) {
         interrupt.sleep(Duration::from_secs(1));
     }
     println!();
+}
+
+/// Columns of the terminal.
+fn width() -> usize {
+    tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(1))
 }
 
 /// What is known from earlier looks.
@@ -138,16 +146,18 @@ impl Window {
             start,
             metrics,
         } = self;
+        // Hours and minutes of an RFC 3339 time.
+        let minute = start.get(11..16).unwrap_or(start);
         let speed = metrics.wind_speed_mps.as_ref().map_or_else(
             || "no wind speed".to_owned(),
             |Statistics { min, max }| {
                 format!(
-                    "wind max {:.1} m/s {}, min {:.1} m/s {}",
+                    "max {:.1} m/s {}, min {:.1} m/s {}",
                     max.value, max.turbine_id, min.value, min.turbine_id
                 )
             },
         );
-        format!("{farm_id} {start} {speed}")
+        format!("{farm_id} {minute} {speed}")
     }
 }
 
@@ -183,7 +193,7 @@ mod tests {
             "wind_speed_mps":{"count":600,"mean":8.5,"min":{"value":7.25,"turbine_id":"T02","event_time":"x"},
             "max":{"value":12.44,"turbine_id":"T07","event_time":"x"}}}}"#;
         let window: Window = serde_json::from_str(json).unwrap();
-        let expected = "farm-1 2026-11-23T11:33:00Z wind max 12.4 m/s T07, min 7.2 m/s T02";
+        let expected = "farm-1 11:33 max 12.4 m/s T07, min 7.2 m/s T02";
         assert_eq!(window.describe(), expected);
     }
 }

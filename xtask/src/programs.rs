@@ -29,7 +29,7 @@ pub(crate) fn migrate(settings: &Settings) -> Result<Command> {
         "ADMIN_DATABASE_URL",
         postgres::url(settings, postgres::SUPERUSER, postgres::DATABASE),
     );
-    command.env("LOG_FORMAT", "human");
+    command.env("LOG_FORMAT", "human").env("NO_COLOR", "1");
     Ok(command)
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn command(program: Service, dir: &Path, settings: &Settings) -> Resu
     command.env("SCHEMA_REGISTRY_URL", registry::url(settings));
     command.env("SCHEMA_CACHE", schema_cache(dir, program)?);
     command.env("MANAGEMENT_ADDRESS", management_address(program, settings));
-    command.env("LOG_FORMAT", "human");
+    command.env("LOG_FORMAT", "human").env("NO_COLOR", "1");
     // Members of a group by name, so that one which was killed takes its partitions up at once when it is back.
     command.env("INSTANCE_ID", "up");
     match program {

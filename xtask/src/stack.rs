@@ -144,7 +144,9 @@ impl Stack {
         }
     }
 
-    fn wait_until_ready(&self, service: Service, interrupt: &Interrupt) -> Result<()> {
+    /// # Errors
+    /// If it ends, or does not become ready in time, with the end of its log.
+    pub(crate) fn wait_until_ready(&self, service: Service, interrupt: &Interrupt) -> Result<()> {
         let mut why = Error::msg("starting");
         let outcome = interrupt.wait_for("not ready", START, || match Readiness::of(service, self) {
             Readiness::Ready(_) => Ok(Some(())),

@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Added to every port (Kafka 9092, its controller 9093, registry 8081, PostgreSQL 5432, API 8000, management 9101-9104)
     #[arg(long, default_value_t = 0, value_name = "N")]
     port_offset: u16,
+    /// Run the programs as they were built last
+    #[arg(long)]
+    no_build: bool,
     /// No simulated turbines
     #[arg(long)]
     no_producer: bool,
@@ -102,7 +105,7 @@ fn start_and_stay(args: &Args, stack: &Stack, interrupt: &Interrupt) -> Result<(
         .and_then(Identity::of)
         .context("xtask is not in /proc")?;
     owner(&stack.dir).write(own)?;
-    start_everything(stack, interrupt)?;
+    start_everything(args, stack, interrupt)?;
     env_file::write(stack)?;
     summary::print(stack)?;
     if args.detach {
@@ -114,14 +117,18 @@ fn start_and_stay(args: &Args, stack: &Stack, interrupt: &Interrupt) -> Result<(
 }
 
 /// Servers are fetched and started while the programs are built.
-fn start_everything(stack: &Stack, interrupt: &Interrupt) -> Result<()> {
+fn start_everything(args: &Args, stack: &Stack, interrupt: &Interrupt) -> Result<()> {
     let begin = Instant::now();
     thread::scope(|scope| {
         let servers = scope.spawn(|| {
             fetch::ensure_tools(&stack.dir, interrupt)?;
             stack.start_all(&Service::SERVERS, interrupt)
         });
-        let built = build(stack, interrupt);
+        let built = if args.no_build {
+            Ok(())
+        } else {
+            build(stack, interrupt)
+        };
         servers
             .join()
             .expect("starting servers does not panic")
@@ -134,6 +141,10 @@ fn start_everything(stack: &Stack, interrupt: &Interrupt) -> Result<()> {
         .filter(|one| wanted.contains(one))
         .collect();
     stack.start_all(&programs, interrupt)?;
+    // One that was ready may have found out since what it is waiting for.
+    wanted
+        .iter()
+        .try_for_each(|&one| stack.wait_until_ready(one, interrupt))?;
     println!("everything is up after {:.1} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
