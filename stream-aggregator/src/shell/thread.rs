@@ -219,6 +219,8 @@ fn producer_config(args: &Args, client_id: &str) -> ClientConfig {
             "transaction.timeout.ms",
             args.group.transaction_timeout.as_millis().to_string(),
         )
+        // as much as the topics of checkpoints, late readings and dead letters take
+        .set("message.max.bytes", "10485760")
         .set("linger.ms", "5");
     config
 }

@@ -152,3 +152,38 @@ async fn an_offset_that_is_gone_is_not_a_start_from_zero() {
     );
     rig.check(&sent);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_move_by_the_brokers_own_protocol_too() {
+    let rig = Rig::new().await;
+    let start = |instance: &str| {
+        let mut command = rig.command(instance);
+        // the broker forgets a static member only after its own session timeout of 45 s
+        Program::start(
+            command
+                .env("GROUP_PROTOCOL", "consumer")
+                .env_remove("INSTANCE_ID"),
+        )
+    };
+    let mut a = start("a");
+    let assigned = || rig.log().contains("partitions assigned").then_some(());
+    eventually("the first process has all partitions", LIMIT, async || assigned()).await;
+    let mut sent = readings(&rig, 0, 1_500);
+    rig.send(&sent);
+    rig.until_processed().await;
+    let _b = start("b");
+    let moved = || rig.log().contains("partitions revoked").then_some(());
+    eventually("partitions move to the second process", LIMIT, async || moved()).await;
+    for from_ms in [1_500, 3_000] {
+        let more = readings(&rig, from_ms, from_ms + 1_500);
+        rig.send(&more);
+        sent.extend(more);
+        rig.until_processed().await;
+    }
+    assert!(a.terminate(Duration::from_secs(20)).success());
+    let more = readings(&rig, 4_500, 6_000);
+    rig.send(&more);
+    sent.extend(more);
+    rig.until_settled().await;
+    rig.check(&sent);
+}

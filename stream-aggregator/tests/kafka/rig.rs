@@ -9,6 +9,7 @@ use avro::{Decoder, RecordType, Registry, SchemaId};
 use domain::{Closed, FarmWindow, Metric, RawReading, TimeDelta, Timestamp, TurbineWindow};
 use platform::Topics;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use stream_aggregator::machine::Metadata;
 use testkit::{Program, Record, Stack, committed_records, eventually, produce};
@@ -141,6 +142,16 @@ impl Rig {
         produce(&self.stack.kafka(), &self.topics.readings, None, [(key, payload)]);
     }
 
+    /// The same for what is larger than clients send by default.
+    pub(crate) fn send_large(&self, key: &[u8], payload: &[u8]) {
+        let mut config = self.stack.kafka().producer_config("large");
+        let producer: BaseProducer = config.set("message.max.bytes", "2000000").create().unwrap();
+        producer
+            .send(BaseRecord::to(&self.topics.readings).key(key).payload(payload))
+            .unwrap();
+        producer.flush(LIMIT).unwrap();
+    }
+
     pub(crate) fn committed(&self, topic: &str) -> Vec<Record> {
         committed_records(&self.stack.kafka(), topic)
     }
@@ -191,7 +202,7 @@ impl Rig {
     pub(crate) async fn until_processed(&self) {
         eventually("everything is processed", LIMIT, async || {
             (0..6)
-                .all(|partition| self.processed(partition).is_some_and(|(_, is_all)| is_all))
+                .all(|partition| self.processed(partition).is_some_and(|progress| progress.is_all))
                 .then_some(())
         })
         .await;
@@ -199,38 +210,40 @@ impl Rig {
 
     pub(crate) fn is_settled(&self, partition: i32) -> bool {
         self.processed(partition)
-            .is_some_and(|(committed, is_all)| is_all && committed == self.end(partition))
+            .is_some_and(|progress| progress.is_all && !progress.has_open_windows)
     }
 
-    /// The committed offset, and whether everything has been processed; none while Kafka does not say.
-    fn processed(&self, partition: i32) -> Option<(i64, bool)> {
-        let end = self.end(partition);
+    /// None while Kafka does not say.
+    fn processed(&self, partition: i32) -> Option<Progress> {
+        let readings = &self.topics.readings;
+        let (_, end) = self.observer.fetch_watermarks(readings, partition, LIMIT).ok()?;
         let mut asked = TopicPartitionList::new();
-        asked.add_partition(&self.topics.readings, partition);
+        asked.add_partition(readings, partition);
         let answer = self
             .observer
             .committed_offsets(asked, Duration::from_secs(2))
             .ok()?;
-        let element = answer.find_partition(&self.topics.readings, partition)?;
-        match element.offset() {
-            Offset::Offset(offset) => {
-                let metadata: Metadata = element.metadata().parse().unwrap();
-                Some((offset, metadata.processed == end))
-            }
-            // nothing was ever there
-            Offset::Invalid => Some((0, end == 0)),
-            other @ (Offset::Beginning | Offset::End | Offset::Stored | Offset::OffsetTail(_)) => {
-                panic!("{other:?}")
-            }
+        let element = answer.find_partition(readings, partition)?;
+        if let Offset::Offset(offset) = element.offset() {
+            let metadata: Metadata = element.metadata().parse().unwrap();
+            Some(Progress {
+                is_all: metadata.processed == end,
+                has_open_windows: offset < metadata.processed,
+            })
+        } else {
+            Some(Progress {
+                is_all: end == 0,
+                has_open_windows: false,
+            })
         }
     }
+}
 
-    fn end(&self, partition: i32) -> i64 {
-        self.observer
-            .fetch_watermarks(&self.topics.readings, partition, LIMIT)
-            .unwrap()
-            .1
-    }
+/// How far a partition is.
+struct Progress {
+    /// Whether every record is processed and that is committed.
+    is_all: bool,
+    has_open_windows: bool,
 }
 
 impl Drop for Rig {

@@ -146,3 +146,19 @@ async fn it_says_when_it_is_ready() {
     let _program = testkit::Program::start(&mut command());
     eventually("it is ready", LIMIT, async || check().await.then_some(())).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_too_large_to_be_refused() {
+    let rig = Rig::new().await;
+    let _program = rig.start("a");
+    // no compression makes it smaller
+    let noise =
+        (0..1_048_399_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_mul(n | 1) >> 40) as u8);
+    let noise: Vec<u8> = std::iter::once(1).chain(noise).collect();
+    rig.send_large(b"north", &noise);
+    rig.send(&[rig.reading("north", "T1", 0, 1.0)]);
+    rig.until_settled().await;
+    let letters = rig.committed(&rig.topics.dead_letters);
+    assert!(letters.len() == 1 && letters[0].payload == noise);
+    assert_eq!(rig.farm_windows().len(), 1);
+}
