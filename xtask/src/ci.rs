@@ -38,7 +38,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Ok(())
     });
     let failed = report(&steps);
-    println!("{}", tests.map(|outcome| outcome.count).unwrap_or_default());
+    say!("{}", tests.map(|outcome| outcome.count).unwrap_or_default());
     Ok(if failed {
         ExitCode::FAILURE
     } else {
@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 fn take(steps: &mut Vec<Step>, name: &'static str, step: impl FnOnce() -> Result<()>) {
-    println!("== {name}");
+    say!("== {name}");
     let begin = Instant::now();
     let outcome = step();
     if let Err(error) = &outcome {
@@ -62,9 +62,9 @@ fn take(steps: &mut Vec<Step>, name: &'static str, step: impl FnOnce() -> Result
 
 /// Whether any step failed.
 fn report(steps: &[Step]) -> bool {
-    println!("\n{:<10} {:>7}", "step", "seconds");
+    say!("\n{:<10} {:>7}", "step", "seconds");
     for Step { name, success, took } in steps {
-        println!(
+        say!(
             "{name:<10} {:>7.1}{}",
             took.as_secs_f64(),
             if *success { "" } else { "  FAILED" }

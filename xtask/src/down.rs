@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.wipe {
         wipe(&dir)?;
     }
-    println!("everything is down");
+    say!("everything is down");
     Ok(ExitCode::SUCCESS)
 }
 

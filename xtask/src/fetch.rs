@@ -37,7 +37,7 @@ pub(crate) fn ensure_tools(dir: &Path, interrupt: &Interrupt) -> Result<()> {
         return Ok(());
     }
     let begin = Instant::now();
-    println!("fetching Kafka, registry and PostgreSQL (once, about 180 MB)");
+    say!("fetching Kafka, registry and PostgreSQL (once, about 180 MB)");
     let draft = paths::dot_dev().join("tools.draft");
     remove(&draft)?;
     run_maven(dir, &draft, interrupt)?;
@@ -45,7 +45,7 @@ pub(crate) fn ensure_tools(dir: &Path, interrupt: &Interrupt) -> Result<()> {
     fs::write(draft.join("fetched"), wanted).context("cannot write the list of what was fetched")?;
     remove(&paths::tools())?;
     fs::rename(&draft, paths::tools()).context("cannot put the servers into place")?;
-    println!("fetched after {:.0} s", begin.elapsed().as_secs_f64());
+    say!("fetched after {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
 

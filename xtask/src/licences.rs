@@ -56,7 +56,7 @@ pub(crate) fn check() -> Result<()> {
         "crates that may not be used:\n  {}",
         refused.join("\n  ")
     );
-    println!(
+    say!(
         "{} packages, all with permissive licences",
         metadata.packages.len()
     );

@@ -29,16 +29,16 @@ pub(crate) fn show(stack: &Stack, api_key: &str, interrupt: &Interrupt) {
         if terminal {
             // A line that wraps could not be written over.
             let line: String = line.chars().take(width()).collect();
-            print!("\r\x1b[K{line}");
+            let mut out = io::stdout();
             // A terminal that is gone sends a signal too.
-            let _ = io::stdout().flush();
+            let _ = write!(out, "\r\x1b[K{line}").and_then(|()| out.flush());
         } else if view.window.is_some() && view.window != last_printed {
-            println!("{line}");
+            say!("{line}");
             last_printed.clone_from(&view.window);
         }
         interrupt.sleep(Duration::from_secs(1));
     }
-    println!();
+    say!("");
 }
 
 /// Columns of the terminal.
@@ -86,7 +86,7 @@ impl View {
         for service in stack.services() {
             let dead = matches!(Readiness::recorded(service, stack), Some(false));
             if dead && !self.dead.contains(&service) {
-                println!("\n{service} ended by itself; see `cargo xtask logs {service}`");
+                say!("\n{service} ended by itself; see `cargo xtask logs {service}`");
             }
             self.dead.retain(|&one| one != service);
             if dead {

@@ -6,6 +6,9 @@
     reason = "every command prints for the person who typed it"
 )]
 
+#[macro_use]
+mod say;
+
 mod api_key;
 mod cargo;
 mod ci;

@@ -71,7 +71,7 @@ impl fmt::Display for Ending {
 
 /// Tells the person who typed the command.
 pub(crate) fn announce(name: &str, ending: Ending) {
-    println!("{name:<18} {ending}");
+    say!("{name:<18} {ending}");
 }
 
 /// Starts a process that outlives this call, its output appended to its log.

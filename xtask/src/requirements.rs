@@ -92,7 +92,7 @@ pub(crate) fn ensure_met() -> Result<()> {
             .join(" ");
         bail!("missing on this machine: {names}; please type: sudo apt-get install -y {packages}");
     }
-    println!("installing what is missing: {names}");
+    say!("installing what is missing: {names}");
     install(&missing)?;
     ensure!(
         self::missing().is_empty(),

@@ -101,7 +101,7 @@ impl Stack {
             registry::configure(&self.settings)?;
         }
         let port = service.ports(&self.settings.ports)[0];
-        println!(
+        say!(
             "{service:<18} ready on 127.0.0.1:{port} after {:.1} s",
             begin.elapsed().as_secs_f64()
         );

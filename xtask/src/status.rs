@@ -14,11 +14,11 @@ use crate::stack::Stack;
 /// If the stack's settings cannot be read.
 pub(crate) fn run() -> Result<ExitCode> {
     let Some(stack) = Stack::open(paths::dev_stack())? else {
-        println!("nothing is up; `cargo xtask up` starts it");
+        say!("nothing is up; `cargo xtask up` starts it");
         return Ok(ExitCode::FAILURE);
     };
     let mut all_ready = true;
-    println!("{:<18} {:>8} {:>6}  state", "process", "pid", "port");
+    say!("{:<18} {:>8} {:>6}  state", "process", "pid", "port");
     for service in stack.services() {
         let (pid, state) = match Readiness::of(service, &stack) {
             Readiness::Ready(identity) => (identity.pid.to_string(), "ready".to_owned()),
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             Readiness::Stopped => ("-".to_owned(), "stopped".to_owned()),
         };
         all_ready &= state == "ready";
-        println!(
+        say!(
             "{service:<18} {pid:>8} {:>6}  {state}",
             service.ports(&stack.settings.ports)[0]
         );

@@ -11,7 +11,7 @@ use crate::stack::Stack;
 /// # Errors
 /// If the API key cannot be read.
 pub(crate) fn print(stack: &Stack) -> Result<()> {
-    println!("{}", render(&stack.settings, &api_key::of(&stack.dir)?));
+    say!("{}", render(&stack.settings, &api_key::of(&stack.dir)?));
     Ok(())
 }
 

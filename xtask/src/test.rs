@@ -55,7 +55,7 @@ pub(crate) struct Outcome {
 /// If the tests could not be run.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let outcome = run_tests(args)?;
-    println!("{}", outcome.count);
+    say!("{}", outcome.count);
     Ok(ExitCode::from(outcome.exit_code))
 }
 
@@ -185,7 +185,7 @@ fn print_and_count(output: ChildStdout) -> TestCount {
     let mut count = TestCount::default();
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
-        println!("{line}");
+        say!("{line}");
         if let Some(more) = TestCount::of_line(&line) {
             count += more;
         }

@@ -87,10 +87,10 @@ fn already_up(stack: &Stack, is_detached: bool) -> Result<ExitCode> {
         .filter(|&one| !stack.is_alive(one))
         .collect();
     if missing.is_empty() {
-        println!("everything is already up");
+        say!("everything is already up");
     } else if is_detached {
         let names: Vec<&str> = missing.iter().map(|one| one.name()).collect();
-        println!("already up, apart from {}", names.join(", "));
+        say!("already up, apart from {}", names.join(", "));
         stack.start_all(&missing, &Interrupt::install()?)?;
     } else {
         bail!("another `cargo xtask up` is at work here; `cargo xtask status` shows how far it is");
@@ -111,7 +111,7 @@ fn start_and_stay(args: &Args, stack: &Stack, interrupt: &Interrupt) -> Result<(
     if args.detach {
         return owner(&stack.dir).remove();
     }
-    println!("Ctrl-C stops everything");
+    say!("Ctrl-C stops everything");
     live::show(stack, &api_key::of(&stack.dir)?, interrupt);
     Ok(())
 }
@@ -145,12 +145,12 @@ fn start_everything(args: &Args, stack: &Stack, interrupt: &Interrupt) -> Result
     wanted
         .iter()
         .try_for_each(|&one| stack.wait_until_ready(one, interrupt))?;
-    println!("everything is up after {:.1} s", begin.elapsed().as_secs_f64());
+    say!("everything is up after {:.1} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
 
 fn build(stack: &Stack, interrupt: &Interrupt) -> Result<()> {
-    println!("building the programs (the first time takes minutes)");
+    say!("building the programs (the first time takes minutes)");
     let begin = Instant::now();
     let mut command = cargo::command();
     command
@@ -159,7 +159,7 @@ fn build(stack: &Stack, interrupt: &Interrupt) -> Result<()> {
     let mut child = process::spawn(&stack.dir, CARGO, &mut command)?;
     let status = process::finish(&stack.dir, CARGO, &mut child, interrupt)?;
     ensure!(status.success(), "the programs do not build");
-    println!("built after {:.1} s", begin.elapsed().as_secs_f64());
+    say!("built after {:.1} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -173,6 +173,6 @@ fn migrate(stack: &Stack, interrupt: &Interrupt) -> Result<()> {
     let status = process::finish(&stack.dir, MIGRATION, &mut child, interrupt)?;
     let tail = process::log_tail(&stack.dir, MIGRATION, 10);
     ensure!(status.success(), "the database cannot be migrated:\n{tail}");
-    println!("database migrated");
+    say!("database migrated");
     Ok(())
 }
