@@ -1,80 +1,97 @@
 //! `ci`: what must be green before a change is merged, cheapest first.
 
 use std::env;
+use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::cargo;
 use crate::licences;
 use crate::requirements;
-use crate::test::{self, Outcome};
+use crate::test;
+use crate::test_count::TestCount;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only these steps
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    Format,
+    Licences,
+    Lints,
+    Docs,
+    Tests,
+}
 
 /// How one step went.
-struct Step {
-    name: &'static str,
+struct Report {
+    step: Step,
     success: bool,
     took: Duration,
 }
 
-/// Runs all steps, also after one that failed; exit code 1 if any did.
+/// Runs the steps, also after one that failed; exit code 1 if any did.
 ///
 /// # Errors
 /// If the machine lacks something.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     requirements::ensure_met()?;
-    let mut steps = Vec::new();
-    take(&mut steps, "format", || run_cargo(&["fmt", "--all", "--check"]));
-    take(&mut steps, "licences", check_dependencies);
-    take(&mut steps, "lints", || {
-        run_cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
-    });
-    take(&mut steps, "docs", build_docs);
-    let mut tests = None;
-    take(&mut steps, "tests", || {
-        let outcome: &Outcome = tests.insert(test::run_tests(&test::Args::default())?);
-        ensure!(outcome.success, "tests failed");
-        Ok(())
-    });
-    let failed = report(&steps);
-    say!("{}", tests.map(|outcome| outcome.count).unwrap_or_default());
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
+    let mut count = TestCount::default();
+    let chosen = |step: &&Step| args.steps.is_empty() || args.steps.contains(step);
+    let steps = Step::value_variants().iter().filter(chosen);
+    let reports: Vec<Report> = steps.map(|&step| take(step, &mut count)).collect();
+    say!("\n{:<10} {:>7}", "step", "seconds");
+    for Report { step, success, took } in &reports {
+        let mark = if *success { "" } else { "  FAILED" };
+        say!("{step:<10} {:>7.1}{mark}", took.as_secs_f64());
+    }
+    if reports.iter().any(|report| report.step == Step::Tests) {
+        say!("{count}");
+    }
+    let success = reports.iter().all(|report| report.success);
+    Ok(if success {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 
-fn take(steps: &mut Vec<Step>, name: &'static str, step: impl FnOnce() -> Result<()>) {
-    say!("== {name}");
+fn take(step: Step, count: &mut TestCount) -> Report {
+    say!("== {step}");
     let begin = Instant::now();
-    let outcome = step();
+    let outcome = match step {
+        Step::Format => run_cargo(&["fmt", "--all", "--check"]),
+        Step::Licences => check_dependencies(),
+        Step::Lints => run_cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        Step::Docs => build_docs(),
+        Step::Tests => run_tests(count),
+    };
     if let Err(error) = &outcome {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {step}: {error:#}");
     }
-    steps.push(Step {
-        name,
+    Report {
+        step,
         success: outcome.is_ok(),
         took: begin.elapsed(),
-    });
-}
-
-/// Whether any step failed.
-fn report(steps: &[Step]) -> bool {
-    say!("\n{:<10} {:>7}", "step", "seconds");
-    for Step { name, success, took } in steps {
-        say!(
-            "{name:<10} {:>7.1}{}",
-            took.as_secs_f64(),
-            if *success { "" } else { "  FAILED" }
-        );
     }
-    steps.iter().any(|step| !step.success)
 }
 
 fn run_cargo(arguments: &[&str]) -> Result<()> {
     succeed(cargo::command().args(arguments))
+}
+
+fn check_dependencies() -> Result<()> {
+    let version = cargo::command().args(["deny", "--version"]).output();
+    if version.is_ok_and(|output| output.status.success()) {
+        return run_cargo(&["deny", "check", "licenses", "bans", "sources"]);
+    }
+    licences::check()
 }
 
 fn build_docs() -> Result<()> {
@@ -86,21 +103,29 @@ fn build_docs() -> Result<()> {
     )
 }
 
-fn check_dependencies() -> Result<()> {
-    if cargo::command()
-        .args(["deny", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
-        return run_cargo(&["deny", "check", "licenses", "bans", "sources"]);
-    }
-    licences::check()
+fn run_tests(count: &mut TestCount) -> Result<()> {
+    let outcome = test::run_tests(&test::Args::default())?;
+    *count = outcome.count;
+    ensure!(outcome.success, "some failed");
+    Ok(())
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    ensure!(status.success(), "it failed ({status})");
+    ensure!(status.success(), "{status}");
     Ok(())
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Format => "format",
+            Self::Licences => "licences",
+            Self::Lints => "lints",
+            Self::Docs => "docs",
+            Self::Tests => "tests",
+        })
+    }
 }

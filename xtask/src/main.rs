@@ -76,7 +76,7 @@ enum Command {
     /// Run every test on a stack of its own, on free ports
     Test(test::Args),
     /// Format, lints, docs, licences, tests: what `.ci/run` runs
-    Ci,
+    Ci(ci::Args),
     /// Run docker-compose.yml for real, with an engine and stand-in images where there are none
     ComposeTest(compose_test::Args),
     /// Reconcile Kafka with PostgreSQL; exit code 1 on any difference
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Consume(args) => consume::run(&args),
         Command::Test(args) => test::run(&args),
-        Command::Ci => ci::run(),
+        Command::Ci(args) => ci::run(&args),
         Command::ComposeTest(args) => compose_test::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Server(args) => server::run(&args),
