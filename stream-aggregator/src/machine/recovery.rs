@@ -212,8 +212,16 @@ fn start_of(partition: i32, committed: &Committed) -> Result<(i64, Option<Metada
     if metadata.is_empty() {
         return Ok((*offset, None)); // set by hand, which says: from here on, whatever was before
     }
-    let metadata = metadata
+    let metadata: Metadata = metadata
         .parse()
         .map_err(|error| format!("partition {partition}: {error}"))?;
+    if metadata.processed > committed.log_end {
+        return Err(format!(
+            "partition {partition}: processed was up to offset {}, but the log ends at {}: the broker has lost \
+             readings; set the offset from which windows are to be computed and sent anew, with \
+             kafka-consumer-groups --reset-offsets (--to-earliest, …)",
+            metadata.processed, committed.log_end
+        ));
+    }
     Ok((*offset, Some(metadata)))
 }

@@ -34,6 +34,10 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     args.check()?;
     let registry = args.registry.registry()?;
     let health = Health::default();
+    let schemas = health.component("schemas");
+    for thread in 0..args.group.threads {
+        health.component(thread_name(thread)); // before anybody asks: until it has joined it is starting
+    }
     args.management
         .serve(MANAGEMENT_PORT, health.clone(), stop.clone())?;
     metrics::describe();
@@ -41,7 +45,6 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let Some(partitions) = unless_stopped(&stop, topics::ensure(&args.kafka, &stop)).await? else {
         return Ok(());
     };
-    let schemas = health.component("schemas");
     schemas.not_ready("registering schemas");
     let topics = args.kafka.topics();
     let register = async {
@@ -110,6 +113,11 @@ async fn run_threads(deps: &Deps) -> anyhow::Result<()> {
         deps.stop_on(&outcome);
     }
     outcome
+}
+
+/// What health calls a stream thread.
+fn thread_name(thread: u16) -> String {
+    format!("stream thread {thread}")
 }
 
 impl Deps {

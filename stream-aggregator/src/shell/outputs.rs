@@ -57,41 +57,33 @@ impl Outputs {
 
     /// Sends `output` to the partition of that number: a farm has one number everywhere.
     pub(super) fn send(&mut self, producer: &mut TransactionalProducer, partition: i32, output: &Output) {
-        self.buffer.clear();
+        let Self { topics, ids, buffer } = self;
+        buffer.clear();
         match output {
             Output::FarmWindow(closed) => {
-                wire::frame(self.ids.farm_window, &mut self.buffer);
-                encode_farm_window(closed, &mut self.buffer);
+                wire::frame(ids.farm_window, buffer);
+                encode_farm_window(closed, buffer);
                 let key = closed.window.farm_id.as_str();
-                self.send_buffer(
-                    producer,
-                    &self.topics.farm_windows,
-                    partition,
-                    key,
+                producer.send(
+                    encoded(&topics.farm_windows, partition, key, buffer),
                     Report::Failure,
                 );
             }
             Output::TurbineWindow(closed) => {
-                wire::frame(self.ids.turbine_window, &mut self.buffer);
-                encode_turbine_window(closed, &mut self.buffer);
+                wire::frame(ids.turbine_window, buffer);
+                encode_turbine_window(closed, buffer);
                 let key = closed.window.window.farm_id.as_str();
-                self.send_buffer(
-                    producer,
-                    &self.topics.turbine_windows,
-                    partition,
-                    key,
+                producer.send(
+                    encoded(&topics.turbine_windows, partition, key, buffer),
                     Report::Failure,
                 );
             }
             Output::Checkpoint(checkpoint) => {
-                wire::frame(self.ids.checkpoint, &mut self.buffer);
-                encode_checkpoint(checkpoint, &mut self.buffer);
+                wire::frame(ids.checkpoint, buffer);
+                encode_checkpoint(checkpoint, buffer);
                 let key = checkpoint_key(partition);
-                self.send_buffer(
-                    producer,
-                    &self.topics.checkpoints,
-                    partition,
-                    &key,
+                producer.send(
+                    encoded(&topics.checkpoints, partition, &key, buffer),
                     Report::Checkpoint,
                 );
             }
@@ -103,46 +95,21 @@ impl Outputs {
                 let late = LateReading {
                     by_ms: *by_ms,
                     window_start: *window_start,
-                    source: self.source(partition, original),
+                    source: source(topics, partition, original),
                 };
-                let record =
-                    record(&self.topics.late_readings, partition, original).headers(late.to_headers());
+                let record = untouched(&topics.late_readings, partition, original).headers(late.to_headers());
                 producer.send(record, Report::Failure);
             }
             Output::DeadLetter { rejection, original } => {
                 let letter = DeadLetter {
                     rejection: (**rejection).clone(),
-                    source: Some(self.source(partition, original)),
+                    source: Some(source(topics, partition, original)),
                     component: COMPONENT.into(),
                 };
                 let record =
-                    record(&self.topics.dead_letters, partition, original).headers(letter.to_headers());
+                    untouched(&topics.dead_letters, partition, original).headers(letter.to_headers());
                 producer.send(record, Report::Failure);
             }
-        }
-    }
-
-    fn send_buffer(
-        &self,
-        producer: &mut TransactionalProducer,
-        topic: &str,
-        partition: i32,
-        key: &str,
-        report: Report,
-    ) {
-        let record = BaseRecord::with_opaque_to(topic, 0)
-            .partition(partition)
-            .key(key.as_bytes())
-            .payload(self.buffer.as_slice());
-        producer.send(record, report);
-    }
-
-    fn source(&self, partition: i32, original: &Original) -> Source {
-        Source {
-            topic: self.topics.readings.clone(),
-            partition,
-            offset: original.offset,
-            timestamp: original.appended_at,
         }
     }
 }
@@ -152,9 +119,34 @@ pub(super) fn checkpoint_key(partition: i32) -> String {
     partition.to_string()
 }
 
-fn record<'a>(topic: &'a str, partition: i32, original: &'a Original) -> BaseRecord<'a, [u8], [u8], usize> {
+fn encoded<'a>(
+    topic: &'a str,
+    partition: i32,
+    key: &'a str,
+    payload: &'a [u8],
+) -> BaseRecord<'a, [u8], [u8], usize> {
+    BaseRecord::with_opaque_to(topic, 0)
+        .partition(partition)
+        .key(key.as_bytes())
+        .payload(payload)
+}
+
+fn untouched<'a>(
+    topic: &'a str,
+    partition: i32,
+    original: &'a Original,
+) -> BaseRecord<'a, [u8], [u8], usize> {
     let mut record = BaseRecord::with_opaque_to(topic, 0).partition(partition);
     record.key = original.key.as_deref();
     record.payload = original.payload.as_deref();
     record
+}
+
+fn source(topics: &Topics, partition: i32, original: &Original) -> Source {
+    Source {
+        topic: topics.readings.clone(),
+        partition,
+        offset: original.offset,
+        timestamp: original.appended_at,
+    }
 }

@@ -86,7 +86,7 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
             deps.runtime.clone(),
         )?,
         schemas: Schemas::new(deps.registry.clone(), args.windows.limits(), deps.runtime.clone()),
-        health: deps.health.component(format!("stream thread {thread}")),
+        health: deps.health.component(super::thread_name(thread)),
         stop: deps.stop.clone(),
         failure: None,
         hindrance: None,
