@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use domain::{Refusal, Timestamp};
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 
+/// The longest piece of what somebody sent that a header shows, in characters.
+const SHOWN_CHARS: usize = 80;
+
 /// Why a record was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -40,15 +43,15 @@ impl Rejection {
 
     /// The record's key is not the farm's id.
     pub fn key_mismatch(key: Option<&[u8]>, farm_id: &str) -> Self {
-        let key = key.map_or_else(
-            || "none".to_owned(),
-            |key| String::from_utf8_lossy(key).chars().take(80).collect(),
-        );
+        // both are whatever somebody sent, and headers have no room for a megabyte
+        let shown = |text: &str| text.chars().take(SHOWN_CHARS).collect::<String>();
+        let key = key.map_or_else(|| "none".to_owned(), |key| shown(&String::from_utf8_lossy(key)));
+        let farm_id = shown(farm_id);
         Self {
             field: Some("key".to_owned()),
-            bound: Some(farm_id.to_owned()),
             reason: format!("the record's key is {key}, its farm is {farm_id}"),
             value: Some(key),
+            bound: Some(farm_id),
             rule: Cow::Borrowed("key_mismatch"),
         }
     }
@@ -243,6 +246,15 @@ mod tests {
         };
         assert_eq!(LateReading::from_headers(Some(&late.to_headers())), Some(late));
         assert_eq!(LateReading::from_headers(Some(&OwnedHeaders::new())), None);
+    }
+
+    #[test]
+    fn headers_stay_small_whatever_was_sent() {
+        let long = "x".repeat(1_000_000);
+        let rejection = Rejection::key_mismatch(Some(long.as_bytes()), &long);
+        assert!(
+            rejection.reason.len() < 300 && rejection.bound.is_some_and(|bound| bound.len() == SHOWN_CHARS)
+        );
     }
 
     #[test]

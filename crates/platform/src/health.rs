@@ -25,9 +25,12 @@ impl Health {
         handle
     }
 
-    /// What is not ready, with the reason; empty when all is well.
+    /// What is not ready, with the reason; empty when all is well. A program that has named nothing yet is starting.
     pub fn not_ready(&self) -> BTreeMap<String, String> {
         let components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if components.is_empty() {
+            return [("program".to_owned(), "starting".to_owned())].into();
+        }
         components
             .iter()
             .filter_map(|(name, why)| Some((name.clone(), why.clone()?)))
@@ -59,6 +62,7 @@ mod tests {
     #[test]
     fn ready_is_when_every_component_is() {
         let health = Health::default();
+        assert!(!health.not_ready().is_empty(), "nothing is known yet");
         let (kafka, database) = (health.component("kafka"), health.component("database"));
         kafka.ready();
         database.not_ready("connection refused");
