@@ -13,7 +13,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::batch::Progress;
 use crate::lane::{Lane, Topic};
-use crate::worker::{Trouble, Worker, waits};
+use crate::worker::{Need, Trouble, Worker, waits};
 
 /// How long Kafka may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -55,13 +55,10 @@ impl Worker {
         consumer: &BaseConsumer<C>,
         partitions: &TopicPartitionList,
     ) {
-        if !self.parts.batch.is_empty() {
-            if consumer.assignment_lost() || self.pause.is_some() {
-                self.parts.batch.forget();
-                self.displaced = true;
-            } else {
-                self.finish(consumer);
-            }
+        if consumer.assignment_lost() {
+            self.forget();
+        } else {
+            self.finish(consumer);
         }
         let lanes = self.lanes_in(partitions);
         for &lane in &lanes {
@@ -92,7 +89,7 @@ impl Worker {
         if !lanes.is_empty() {
             let offsets = self.offsets(consumer, &lanes)?;
             self.seek(consumer, &offsets)
-                .map_err(|error| Trouble::Passing(format!("{error:#}")))?;
+                .map_err(|error| Trouble::Away(Need::Kafka, format!("{error:#}")))?;
             for (lane, offset) in offsets {
                 self.parts.batch.own(lane, offset);
             }
@@ -150,13 +147,13 @@ impl Worker {
                     self.failure = Some(error);
                     return None;
                 }
-                Err(Trouble::Passing(why)) => {
+                Err(Trouble::Away(need, why)) => {
                     tracing::warn!(
                         why,
                         retry_in_ms = wait.as_millis() as u64,
                         "waiting for the next offsets"
                     );
-                    self.parts.database.not_ready(why);
+                    self.parts.health.not_ready(need, &why);
                 }
             }
             let stop = self.parts.stop.cancelled();
@@ -192,7 +189,10 @@ impl Worker {
             let (first, _) = consumer
                 .fetch_watermarks(topic, lane.partition, ANSWER_LIMIT)
                 .map_err(|error| {
-                    Trouble::Passing(format!("the begin of {topic}[{}]: {error}", lane.partition))
+                    Trouble::Away(
+                        Need::Kafka,
+                        format!("the begin of {topic}[{}]: {error}", lane.partition),
+                    )
                 })?;
             runtime.block_on(self.parts.store.enter(lane, first))?;
         }

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, Statistics, TopicPartitionList};
+use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::lane::Topic;
@@ -71,7 +72,7 @@ pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: W
         config.set("group.instance.id", instance_id);
     }
     let context = Context {
-        kafka: worker.parts.kafka.clone(),
+        kafka: worker.parts.health.kafka.clone(),
         topics: topics.clone(),
         worker: Mutex::new(worker),
     };
@@ -80,16 +81,24 @@ pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: W
     consumer.subscribe(&names).context("subscribing")?;
     let context = Arc::clone(consumer.context());
 
+    let ended = work(&consumer, &context, &stop).and_then(|()| leave(&consumer));
+    // While the consumer is dropped it goes on handing out records, to nobody: its position then lies beyond what is
+    // stored, and must not be taken for it.
+    context.lock().forget();
+    ended
+}
+
+fn work(consumer: &BaseConsumer<Context>, context: &Context, stop: &CancellationToken) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
         let timeout = context.lock().poll_timeout();
-        match next(&consumer, timeout) {
+        match next(consumer, timeout) {
             Input::Record(message) => context.lock().record(&message),
-            Input::Trouble(error) => context.trouble(&consumer, &error)?,
+            Input::Trouble(error) => context.trouble(consumer, &error)?,
             Input::Nothing => {}
         }
-        context.lock().step(&consumer)?;
+        context.lock().step(consumer)?;
     }
-    leave(&consumer)
+    Ok(())
 }
 
 fn next(consumer: &BaseConsumer<Context>, timeout: Duration) -> Input<'_> {
@@ -104,6 +113,7 @@ fn next(consumer: &BaseConsumer<Context>, timeout: Duration) -> Input<'_> {
 fn leave(consumer: &BaseConsumer<Context>) -> anyhow::Result<()> {
     let context = consumer.context();
     context.lock().finish(consumer);
+    context.lock().forget();
     consumer.unsubscribe();
     let deadline = Instant::now() + STOP_LIMIT;
     while consumer.assignment()?.count() > 0 && Instant::now() < deadline {
@@ -174,6 +184,7 @@ impl ConsumerContext for Context {
         let mut worker = self.lock();
         if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             worker.assigned(consumer, partitions);
+            self.kafka.ready();
         } else {
             worker.revoked(consumer, partitions);
         }

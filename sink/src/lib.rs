@@ -37,7 +37,7 @@ pub use args::{Args, Command, DatabaseArgs, GroupArgs, MANAGEMENT_PORT, MigrateA
 use batch::Batch;
 use intake::Intake;
 use store::Store;
-use worker::{Parts, Worker, waits};
+use worker::{Needs, Parts, Worker, waits};
 
 /// How long a thread asks the registry before it polls Kafka again.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(1);
@@ -62,7 +62,10 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
     let database = PgConnectOptions::from_str(&args.database.database_url)
         .map_err(|error| UsageError(format!("--database-url: {error}")))?;
     let registry = args.registry.registry()?.with_patience(REGISTRY_PATIENCE);
-    topics::ensure(&args.kafka, &stop).await?;
+    if let Err(error) = topics::ensure(&args.kafka, &stop).await {
+        // nothing has been read yet
+        return if stop.is_cancelled() { Ok(()) } else { Err(error) };
+    }
 
     let name = member_name(&args);
     let mut threads = JoinSet::new();
@@ -79,8 +82,11 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
             intake: Intake::new(Decoder::new(registry.clone()), args.shared.limits()),
             batch: Batch::new(args.database.limits()),
             window_size: TimeDelta::from(args.shared.window_size),
-            database: component("database"),
-            kafka: component("kafka"),
+            health: Needs {
+                database: component("database"),
+                registry: component("registry"),
+                kafka: component("kafka"),
+            },
             stop: stop.clone(),
         };
         let config = consumer::config(&args, &format!("{name}-{thread}"));
@@ -123,12 +129,14 @@ fn wait_for_database(parts: &mut Parts) -> anyhow::Result<bool> {
     for wait in waits() {
         match parts.runtime.block_on(parts.store.check()) {
             Ok(()) => {
-                parts.database.ready();
+                parts.health.database.ready();
+                // it is asked for when a schema is new
+                parts.health.registry.ready();
                 return Ok(true);
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, retry_in_ms = wait.as_millis() as u64, "the database is not there yet");
-                parts.database.not_ready(error.to_string());
+                parts.health.database.not_ready(error.to_string());
             }
             Err(error) => return Err(error).context("the database cannot be used"),
         }

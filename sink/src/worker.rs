@@ -48,12 +48,26 @@ pub(crate) struct Parts {
     pub(crate) batch: Batch,
     /// Length of a window that only late readings made.
     pub(crate) window_size: TimeDelta,
-    /// Where the state of the database is told.
-    pub(crate) database: HealthHandle,
-    /// Where the state of Kafka and the registry is told.
-    pub(crate) kafka: HealthHandle,
+    /// Where the state of what we need is told.
+    pub(crate) health: Needs,
     /// The wish to stop.
     pub(crate) stop: CancellationToken,
+}
+
+/// Where the state of each thing that we need is told.
+#[derive(Debug)]
+pub(crate) struct Needs {
+    pub(crate) database: HealthHandle,
+    pub(crate) registry: HealthHandle,
+    pub(crate) kafka: HealthHandle,
+}
+
+/// A thing that we need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Database,
+    Registry,
+    Kafka,
 }
 
 /// The state of one thread.
@@ -82,8 +96,8 @@ pub(crate) struct Pause {
 /// Why work did not go on.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// It may by itself.
-    Passing(String),
+    /// This is away, and why; it may come back by itself.
+    Away(Need, String),
     /// It will not.
     Final(anyhow::Error),
 }
@@ -139,19 +153,29 @@ impl Worker {
         self.hurry = false;
         match self.work(consumer) {
             Ok(()) => self.go_on(consumer),
-            Err(Trouble::Passing(why)) => self.wait(consumer, &why),
+            Err(Trouble::Away(need, why)) => self.wait(consumer, need, &why),
             Err(Trouble::Final(error)) => Err(error),
         }
     }
 
-    /// Stores what there is, without waiting for anything that is away.
+    /// Stores what there is before lanes are given up, unless something is away: then it will be read again.
     pub(crate) fn finish<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) {
         self.skip_unseen(consumer);
-        if let Err(error) = self.flush() {
-            tracing::warn!(?error, "stopped with an unstored batch, which will be read again");
-            self.parts.batch.forget();
-            self.displaced = true;
+        if self.parts.batch.is_empty() {
+            return;
         }
+        if self.pause.is_some() {
+            self.forget();
+        } else if let Err(error) = self.flush() {
+            tracing::warn!(?error, "a batch could not be stored, and will be read again");
+            self.forget();
+        }
+    }
+
+    /// Drops the batch; what it held is read again by whoever owns its lanes.
+    pub(crate) fn forget(&mut self) {
+        self.parts.batch.forget();
+        self.displaced = true;
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -200,7 +224,7 @@ impl Worker {
                 Ok(_) => self.held.push_front(message),
                 Err(error) if error.is_transient() => {
                     self.held.push_front(message);
-                    return Err(Trouble::Passing(error.to_string()));
+                    return Err(Trouble::Away(Need::Registry, error.to_string()));
                 }
                 Err(error) => {
                     let why = error.to_string();
@@ -259,8 +283,7 @@ impl Worker {
             Err(error @ StoreError::Fenced { .. }) => {
                 tracing::warn!(%error, "batch dropped; reading on from the database's offsets");
                 telemetry::fenced();
-                batch.forget();
-                self.displaced = true;
+                self.forget();
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -296,7 +319,8 @@ impl Worker {
 
     /// Nothing is away any more.
     fn go_on<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> anyhow::Result<()> {
-        self.parts.database.ready();
+        self.parts.health.database.ready();
+        self.parts.health.registry.ready();
         if self.pause.take().is_some() {
             tracing::info!("going on");
             consumer.resume(&consumer.assignment()?)?;
@@ -305,7 +329,12 @@ impl Worker {
     }
 
     /// Something is away: reads no more until it is there again, and looks after it at growing intervals.
-    fn wait<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, why: &str) -> anyhow::Result<()> {
+    fn wait<C: ConsumerContext>(
+        &mut self,
+        consumer: &BaseConsumer<C>,
+        need: Need,
+        why: &str,
+    ) -> anyhow::Result<()> {
         if self.pause.is_none() {
             consumer.pause(&consumer.assignment()?)?;
         }
@@ -317,7 +346,7 @@ impl Worker {
         pause.until = Instant::now() + wait;
         let rows = self.parts.batch.rows().len();
         tracing::warn!(why, rows, retry_in_ms = wait.as_millis() as u64, "waiting");
-        self.parts.database.not_ready(why);
+        self.parts.health.not_ready(need, why);
         Ok(())
     }
 
@@ -327,6 +356,17 @@ impl Worker {
             topic,
             partition: message.partition(),
         })
+    }
+}
+
+impl Needs {
+    /// This is away, and why.
+    pub(crate) fn not_ready(&self, need: Need, why: &str) {
+        match need {
+            Need::Database => self.database.not_ready(why),
+            Need::Registry => self.registry.not_ready(why),
+            Need::Kafka => self.kafka.not_ready(why),
+        }
     }
 }
 
@@ -343,7 +383,7 @@ pub(crate) fn waits() -> ExponentialBackoff {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
-            Self::Passing(error.to_string())
+            Self::Away(Need::Database, error.to_string())
         } else {
             Self::Final(error.into())
         }

@@ -1,6 +1,7 @@
 //! One batch, one transaction.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use platform::{Topics, fail_point};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -12,6 +13,7 @@ use crate::batch::{Batch, Rows};
 use crate::copy::CopyBuffer;
 use crate::lane::{Lane, Topic};
 use crate::rows::window::Of;
+use crate::telemetry;
 use crate::time::to_sql;
 
 /// Rows are sent in pieces of this size, bytes: what a socket takes at once.
@@ -20,17 +22,17 @@ const PIECE: usize = 64 * 1024;
 /// Straight into the tables; fails when any row is there already.
 pub(super) async fn quick(session: &mut Session, topics: &Topics, batch: &Batch) -> Result<(), StoreError> {
     let mut transaction = session.begin().await?;
-    claim(&mut transaction, topics, batch).await?;
+    timed("claim", claim(&mut transaction, topics, batch)).await?;
     let rows = batch.rows();
     for (table, buffer) in [
         (&*sql::READINGS, &rows.readings),
         (&*sql::FARM_WINDOWS, &rows.farm_windows),
         (&*sql::TURBINE_WINDOWS, &rows.turbine_windows),
     ] {
-        copy(&mut transaction, &table.copy, buffer).await?;
+        timed("copy", copy(&mut transaction, &table.copy, buffer)).await?;
     }
-    the_rest(&mut transaction, rows).await?;
-    finish(transaction).await
+    timed("rest", the_rest(&mut transaction, rows)).await?;
+    timed("commit", finish(transaction)).await
 }
 
 /// By way of the session's own tables; rows that are there already are counted.
@@ -66,13 +68,14 @@ pub(super) async fn careful(
             &turbine_windows,
         ),
     ] {
-        for (partition, count) in take_incoming(&mut transaction, table, buffer, take).await? {
+        let taken = timed("take", take_incoming(&mut transaction, table, buffer, take)).await?;
+        for (partition, count) in taken {
             duplicates.insert(Lane { topic, partition }, count);
         }
     }
     recount(&mut transaction, topics, &duplicates).await?;
-    the_rest(&mut transaction, rows).await?;
-    finish(transaction).await?;
+    timed("rest", the_rest(&mut transaction, rows)).await?;
+    timed("commit", finish(transaction)).await?;
     Ok(Committed { duplicates })
 }
 
@@ -218,6 +221,14 @@ async fn mark(connection: &mut PgConnection, rows: &Rows) -> Result<(), StoreErr
         .await
         .map(drop)
         .map_err(failed("marking windows of late readings"))
+}
+
+/// Measures a part of the work.
+async fn timed<T>(phase: &'static str, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let result = work.await;
+    telemetry::phase(phase, begun.elapsed());
+    result
 }
 
 async fn finish(transaction: sqlx::Transaction<'_, sqlx::Postgres>) -> Result<(), StoreError> {

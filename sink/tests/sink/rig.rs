@@ -16,7 +16,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use testkit::{Database, Program, Stack, eventually};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// After this a test gives up.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -31,7 +31,9 @@ pub(crate) struct Rig {
 
 /// A sink in this process.
 pub(crate) struct RunningSink {
-    stop: CancellationToken,
+    pub(crate) health: Health,
+    /// Stops it with the test, for nobody waits for a thread that does not end.
+    stop: DropGuard,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -174,19 +176,42 @@ impl Rig {
 impl RunningSink {
     pub(crate) fn start(args: Args) -> Self {
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let task = tokio::spawn(async move { sink::store_until(stopped, args, &Health::default()).await });
-        Self { stop, task }
+        let health = Health::default();
+        let (stopped, told) = (stop.clone(), health.clone());
+        let task = tokio::spawn(async move { sink::store_until(stopped, args, &told).await });
+        Self {
+            health,
+            stop: stop.drop_guard(),
+            task,
+        }
+    }
+
+    /// Waits until exactly these are not ready.
+    pub(crate) async fn until_not_ready(&self, components: &[&str]) {
+        let what = format!("not ready are {components:?}");
+        let is_it = || {
+            self.health
+                .not_ready()
+                .keys()
+                .map(String::as_str)
+                .eq(components.iter().copied())
+        };
+        eventually(&what, LIMIT, async || is_it().then_some(())).await;
     }
 
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.ended().await.unwrap();
+        let Self { stop, task, .. } = self;
+        drop(stop);
+        end_of(task).await.unwrap();
     }
 
     pub(crate) async fn ended(self) -> anyhow::Result<()> {
-        tokio::time::timeout(LIMIT, self.task).await.unwrap().unwrap()
+        end_of(self.task).await
     }
+}
+
+async fn end_of(task: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::time::timeout(LIMIT, task).await.unwrap().unwrap()
 }
 
 fn framed(id: SchemaId, encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
