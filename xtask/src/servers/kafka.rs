@@ -67,8 +67,8 @@ fn data(dir: &Path) -> PathBuf {
     dir.join("kafka")
 }
 
-/// Small internal topics, a cleaner buffer that fits the heap (the default of 128 MiB does not), and a session so
-/// short that a broker which was killed is back within seconds.
+/// Small internal topics, a cleaner buffer that fits the heap (the default of 128 MiB does not), and a session short
+/// enough that a broker which was killed is soon back, and long enough for a busy machine.
 fn properties(dir: &Path, ports: &Ports) -> String {
     let (kafka, controller) = (ports.kafka, ports.controller);
     let data = data(dir);
@@ -98,7 +98,7 @@ log.cleaner.dedupe.buffer.size=8388608
 num.network.threads=2
 num.io.threads=4
 background.threads=2
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=10000
 broker.heartbeat.interval.ms=500
 "
     )
