@@ -89,7 +89,7 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
         health: deps.health.component(super::thread_name(thread)),
         stop: deps.stop.clone(),
         failure: None,
-        hindrance: None,
+        hindrance: Some("starting".to_owned()), // as health has it until it is told otherwise
         commit_began: Instant::now(),
         in_rebalance: false,
     };
