@@ -28,7 +28,7 @@ pub(super) fn ask_all(project: &Project, interrupt: &Interrupt) -> Result<()> {
     timed("farm-1 has ten turbines", || farms(project, interrupt))?;
     timed("POST /medidas", || measurements(project))?;
     timed("consume readings, values as JSON", || {
-        consume(project, "readings", "turbine_id", &turbines)
+        consume(project, "readings", 3, "turbine_id", &turbines)
     })?;
     timed("a closed minute of ten turbines", || {
         closed_window(project, interrupt, &turbines)
@@ -36,7 +36,7 @@ pub(super) fn ask_all(project: &Project, interrupt: &Interrupt) -> Result<()> {
     timed("GET /agregados/minuto", || minutes(project, interrupt))?;
     let farms = ["farm-1", "windpark"].map(str::to_owned);
     timed("consume farm-windows, values as JSON", || {
-        consume(project, "farm-windows", "farm_id", &farms)
+        consume(project, "farm-windows", 1, "farm_id", &farms)
     })?;
     timed("kafka-console-consumer, keys and headers", || headers(project))?;
     timed("sink killed and back", || kill_sink(project, interrupt))?;
@@ -104,13 +104,14 @@ fn minutes(project: &Project, interrupt: &Interrupt) -> Result<()> {
     })
 }
 
-/// Three records of a topic, each of whose `field` is one of `wanted`.
-fn consume(project: &Project, topic: &str, field: &str, wanted: &[String]) -> Result<()> {
+/// The first records of a topic, each of whose `field` is one of `wanted`.
+fn consume(project: &Project, topic: &str, count: usize, field: &str, wanted: &[String]) -> Result<()> {
+    let limit = count.to_string();
     let text = project.consume(&[
         topic,
         "--from-beginning",
         "--max-messages",
-        "3",
+        &limit,
         "--timeout-ms",
         "60000",
     ])?;
@@ -118,7 +119,11 @@ fn consume(project: &Project, topic: &str, field: &str, wanted: &[String]) -> Re
         .lines()
         .filter_map(|line| serde_json::from_str(line.split_once('\t')?.1).ok())
         .collect();
-    ensure!(!records.is_empty(), "no JSON among: {text}");
+    ensure!(
+        records.len() == count,
+        "{} records as JSON, {count} are wanted, in: {text}",
+        records.len()
+    );
     for record in records {
         ensure!(
             wanted.iter().any(|wanted| record[field] == **wanted),
