@@ -17,7 +17,7 @@ install() {
   local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $VERSION_CODENAME" 'Component: main' | head -1)
   for suite in "$VERSION_CODENAME" "$VERSION_CODENAME-updates" trixie; do
-    echo "deb [signed-by=$keyring] ${mirror:-http://deb.debian.org/debian} $suite main"
+    echo "deb [signed-by=$keyring] ${mirror:?apt on this machine names no mirror of Debian} $suite main"
   done | sort -u >"$etc/sources.list"
   printf 'Package: *\nPin: release n=trixie\nPin-Priority: 50\n' >"$etc/preferences"   # only what is asked for by name
   [ "$VERSION_CODENAME" != trixie ] || : >"$etc/preferences"

@@ -30,7 +30,7 @@ debian() { # a slim Debian root that trusts this machine's extra certificate aut
     --customize-hook='mkdir -p "$1/usr/local/share/ca-certificates"' \
     --customize-hook='find /usr/local/share/ca-certificates -name "*.crt" -exec cp {} "$1/usr/local/share/ca-certificates/" \;' \
     --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*' \
-    "$1" - "${mirror:-http://deb.debian.org/debian}" | docker import --change 'CMD ["bash"]' --change "LABEL $mark=" - "$2" >/dev/null
+    "$1" - "${mirror:?apt on this machine names no mirror of Debian}" | docker import --change 'CMD ["bash"]' --change "LABEL $mark=" - "$2" >/dev/null
 }
 rust() { build -t "$1" --build-context toolchain="$(rustc --print sysroot)" rust; }
 postgres() { fetch; build -t "$1" --build-context programs="$work/postgres" postgres; }
