@@ -1,10 +1,10 @@
 //! The Kafka side of one thread: the member of the group, its callbacks, and the loop.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use platform::{HealthHandle, Topics};
+use platform::{HealthHandle, Topics, group};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -85,6 +85,7 @@ pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: W
     // While the consumer is dropped it goes on handing out records, to nobody: its position then lies beyond what is
     // stored, and must not be taken for it.
     context.lock().forget();
+    group::close(consumer);
     ended
 }
 
@@ -114,11 +115,12 @@ fn leave(consumer: &BaseConsumer<Context>) -> anyhow::Result<()> {
     let context = consumer.context();
     context.lock().finish(consumer);
     context.lock().forget();
-    consumer.unsubscribe();
-    let deadline = Instant::now() + STOP_LIMIT;
-    while consumer.assignment()?.count() > 0 && Instant::now() < deadline {
-        // a record that still comes is nobody's now: its lane reads on from the database's offset
-        drop(consumer.poll(Duration::from_millis(50)));
+    // a record that still comes is nobody's now: its lane reads on from the database's offset
+    if !group::leave(consumer, STOP_LIMIT)? {
+        tracing::warn!(
+            limit_s = STOP_LIMIT.as_secs(),
+            "the partitions could not be given back in time"
+        );
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 pub mod dead_letter;
 pub mod duration;
 pub mod fail_point;
+pub mod group;
 mod health;
 pub mod intake;
 mod kafka;

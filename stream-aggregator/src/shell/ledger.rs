@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::outputs::checkpoint_key;
 use crate::machine::{Committed, Trouble};
@@ -62,8 +63,8 @@ impl Ledger {
     }
 
     /// Connects to the leaders of all partitions, so that the first look-up takes a millisecond and not half a second.
-    pub(super) fn warm(&self, partitions: i32) {
-        for partition in 0..partitions {
+    pub(super) fn warm(&self, partitions: i32, stop: &CancellationToken) {
+        for partition in (0..partitions).take_while(|_| !stop.is_cancelled()) {
             for topic in [&self.topics.checkpoints, &self.topics.readings] {
                 if let Err(error) = self.reader.fetch_watermarks(topic, partition, CALL) {
                     tracing::debug!(topic, partition, %error, "not warmed up");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use platform::Health;
+use platform::{Health, group};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -50,14 +50,24 @@ pub(super) fn run(thread: u16, deps: &Deps) -> anyhow::Result<()> {
     let Some(consumer) = join(thread, deps)? else {
         return Ok(());
     };
-    consumer.context().stream().ledger.warm(deps.partitions);
+    let outcome = work(&consumer, deps);
+    group::close(consumer);
+    outcome
+}
+
+fn work(consumer: &GroupConsumer, deps: &Deps) -> anyhow::Result<()> {
+    consumer
+        .context()
+        .stream()
+        .ledger
+        .warm(deps.partitions, &deps.stop);
     while !deps.stop.is_cancelled() {
-        turn(&consumer);
+        turn(consumer);
         if let Some(why) = consumer.context().stream().failure.take() {
             bail!(why);
         }
     }
-    leave(&consumer)
+    leave(consumer)
 }
 
 /// A consumer that has subscribed; none if we are told to stop first.
@@ -157,14 +167,8 @@ fn failed(stream: &mut Stream, error: &KafkaError, consumer: &GroupConsumer) {
 /// Commits, gives the partitions back and waits until the group knows.
 fn leave(consumer: &GroupConsumer) -> anyhow::Result<()> {
     consumer.context().stream().handle(Input::Stop, consumer);
-    consumer.unsubscribe();
-    let deadline = Instant::now() + LEAVE;
-    while consumer.assignment().is_ok_and(|list| list.count() > 0) {
-        if Instant::now() > deadline {
-            bail!("the partitions could not be given back within {LEAVE:?}");
-        }
-        // records that still come are dropped: the machine has stopped
-        let _ = consumer.poll(POLL);
+    if !group::leave(consumer, LEAVE)? {
+        bail!("the partitions could not be given back within {LEAVE:?}");
     }
     consumer
         .context()
