@@ -95,11 +95,15 @@ pub async fn ensure(kafka: &KafkaArgs, stop: &CancellationToken) -> anyhow::Resu
         .retry(
             ExponentialBuilder::default()
                 .with_jitter()
+                .with_min_delay(Duration::from_millis(100))
                 .with_max_delay(Duration::from_secs(5))
                 .without_max_times(),
         )
-        .when(is_worth_waiting)
+        .when(|error| !error.is::<Mismatch>())
         .notify(|error, delay| {
+            if error.is::<Created>() {
+                return; // as it should be
+            }
             tracing::warn!(
                 error = format!("{error:#}"),
                 retry_in_ms = delay.as_millis() as u64,
@@ -135,13 +139,16 @@ async fn ensure_once(admin: &AdminClient<DefaultClientContext>, kafka: &KafkaArg
             )));
         }
     }
-    create(
-        admin,
-        missing.into_iter().map(|(spec, _)| spec),
-        partitions,
-        kafka.topic_replication_factor,
-    )
-    .await?;
+    if !missing.is_empty() {
+        create(
+            admin,
+            missing.into_iter().map(|(spec, _)| spec),
+            partitions,
+            kafka.topic_replication_factor,
+        )
+        .await?;
+        bail!(Created); // by whom and with how many partitions shows when we look again
+    }
     report_other_settings(admin, present.into_iter().map(|(spec, _)| spec)).await?;
     Ok(partitions)
 }
@@ -151,9 +158,10 @@ async fn ensure_once(admin: &AdminClient<DefaultClientContext>, kafka: &KafkaArg
 #[error("{0}")]
 struct Mismatch(String);
 
-fn is_worth_waiting(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Mismatch>().is_none()
-}
+/// Topics that were missing have been created, by us or by another program; brokers may not tell of them yet.
+#[derive(Debug, thiserror::Error)]
+#[error("topics are being created")]
+struct Created;
 
 /// The number of partitions of each topic, none for one that does not exist.
 fn partition_counts(
@@ -191,9 +199,6 @@ async fn create(
                 .fold(topic, |topic, (key, value)| topic.set(key, value))
         })
         .collect();
-    if topics.is_empty() {
-        return Ok(());
-    }
     let options = AdminOptions::new()
         .operation_timeout(Some(TIMEOUT))
         .request_timeout(Some(TIMEOUT));
