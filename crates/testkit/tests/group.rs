@@ -1,4 +1,8 @@
 //! Leaving a consumer group on a real broker.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 use std::time::Duration;
 
