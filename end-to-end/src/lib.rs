@@ -1,5 +1,6 @@
 //! The real programs together on real servers, as an operator would run them; the judge is `verify`.
 
+pub mod chaos;
 mod data;
 mod servers;
 mod system;

@@ -25,6 +25,16 @@ impl Servers {
         self.run("stop", server);
     }
 
+    /// Stops it by SIGQUIT, with nothing put in order: PostgreSQL's immediate shutdown.
+    pub fn quit(&self, server: &str) {
+        self.run("quit", server);
+    }
+
+    /// Kills it.
+    pub fn kill(&self, server: &str) {
+        self.run("kill", server);
+    }
+
     /// Starts it again, and returns when it answers.
     pub fn start(&self, server: &str) {
         self.run("start", server);

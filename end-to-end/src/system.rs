@@ -107,17 +107,30 @@ impl System {
     /// # Panics
     /// When they do not; its table is the message.
     pub fn verify(&self) {
+        if let Err(report) = self.verdict(PATIENCE) {
+            panic!("verify found a difference:\n{report}");
+        }
+    }
+
+    /// What `verify` says when what is on its way has this long to arrive: `Err` if there is any difference.
+    ///
+    /// # Errors
+    /// What it says then.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn verdict(&self, wait: Duration) -> Result<String, String> {
         let output = self
             .command("verify")
-            .args(["--wait", "120s"])
+            .args(["--wait", &format!("{}s", wait.as_secs())])
             .output()
             .expect("verify starts");
-        assert!(
-            output.status.success(),
-            "verify found a difference:\n{}{}",
+        let said = format!(
+            "{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
+        if output.status.success() { Ok(said) } else { Err(said) }
     }
 
     /// A path of the API with the first key; none while it does not answer 200.

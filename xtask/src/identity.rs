@@ -46,6 +46,8 @@ impl Identity {
     pub(crate) fn signal_group(self, signal: Signal) {
         if let Some(pid) = self.raw().filter(|_| self.is_alive()) {
             let _ = kill_process_group(pid, signal);
+            // What was stopped hears nothing until it goes on.
+            let _ = kill_process_group(pid, Signal::CONT);
         }
     }
 

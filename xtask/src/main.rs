@@ -10,11 +10,14 @@
 mod say;
 
 mod api_key;
+mod bench;
 mod cargo;
+mod chaos;
 mod ci;
 mod compose_test;
 mod consume;
 mod down;
+mod driver;
 mod env_file;
 mod fetch;
 mod http;
@@ -26,6 +29,7 @@ mod live;
 mod lock;
 mod logs;
 mod metrics;
+mod own_stack;
 mod paths;
 mod pid_file;
 mod ports;
@@ -75,6 +79,10 @@ enum Command {
     Consume(consume::Args),
     /// Run every test on a stack of its own, on free ports
     Test(test::Args),
+    /// List the benchmarks, or run one on a stack of its own
+    Bench(bench::Args),
+    /// Kill, stop and restart at random while data flows, then verify; exit code 1 on any difference
+    Chaos(chaos::Args),
     /// Format, lints, docs, licences, tests: what `.ci/run` runs
     Ci(ci::Args),
     /// Run docker-compose.yml for real, with an engine and stand-in images where there are none
@@ -97,6 +105,8 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Consume(args) => consume::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::ComposeTest(args) => compose_test::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use rustix::process::Signal;
 
 use crate::interrupt::Interrupt;
 use crate::process::{self, Manner};
@@ -29,6 +30,8 @@ enum Action {
     Stop,
     /// By SIGKILL; returns when it has ended
     Kill,
+    /// By SIGQUIT, which is PostgreSQL's immediate shutdown; returns when it has ended
+    Quit,
 }
 
 /// # Errors
@@ -44,6 +47,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Action::Start => stack.start_all(&args.services, &Interrupt::default())?,
         Action::Stop => stop(&stack, &args.services, Service::manner)?,
         Action::Kill => stop(&stack, &args.services, |_| process::AT_ONCE)?,
+        Action::Quit => stop(&stack, &args.services, |service| Manner {
+            signal: Signal::QUIT,
+            ..service.manner()
+        })?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,9 @@ pub(crate) struct Settings {
     pub(crate) simulation: Option<Simulation>,
     /// Whether the data must survive a loss of power. Tests throw it away, and are quicker without.
     pub(crate) durable: bool,
+    /// Whether the servers are set up for measuring: more memory, and the virtual machine's full speed.
+    #[serde(default)]
+    pub(crate) measured: bool,
 }
 
 /// What `producer simulate` is told. What is not given is left to its own defaults, and it alone judges the values.
@@ -110,6 +113,7 @@ mod tests {
             ports: Ports::with_offset(7).unwrap(),
             simulation: Some(Simulation::default()),
             durable: true,
+            measured: false,
         };
         settings.save(&dir).unwrap();
         assert_eq!(Settings::load(&dir).unwrap(), Some(settings));

@@ -24,6 +24,7 @@ const START: Duration = Duration::from_secs(120);
 pub(crate) const CARGO: &str = "cargo";
 pub(crate) const MAVEN: &str = "maven";
 pub(crate) const MIGRATION: &str = "migration";
+pub(crate) const DRIVER: &str = "driver";
 
 /// A stack, running or not.
 pub(crate) struct Stack {
@@ -113,7 +114,7 @@ impl Stack {
     /// # Errors
     /// What could not be stopped; the rest is.
     pub(crate) fn stop_all(dir: &Path, report: impl Fn(&str, Ending)) -> Result<()> {
-        let helpers = [CARGO, MAVEN, MIGRATION].map(|name| (name, process::WITH_CHILDREN));
+        let helpers = [DRIVER, CARGO, MAVEN, MIGRATION].map(|name| (name, process::WITH_CHILDREN));
         let services = Service::STOP_ORDER.map(|service| (service.name(), service.manner()));
         let mut failed = Ok(());
         for (name, manner) in helpers.into_iter().chain(services) {
@@ -131,7 +132,7 @@ impl Stack {
         match service {
             Service::Kafka => {
                 kafka::prepare(dir, settings)?;
-                Ok(kafka::command(dir))
+                Ok(kafka::command(dir, settings))
             }
             Service::Registry => registry::command(dir, settings),
             Service::Postgres => {

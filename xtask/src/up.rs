@@ -59,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ports: Ports::with_offset(args.port_offset)?,
         simulation: (!args.no_producer).then(|| args.simulation.clone()),
         durable: true,
+        measured: false,
     };
     settings.ports.ensure_free()?;
     let stack = Stack::create(dir, settings)?;

@@ -51,10 +51,14 @@ pub(crate) fn prepare(dir: &Path, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn command(dir: &Path) -> Command {
-    let mut command = java::command();
+pub(crate) fn command(dir: &Path, settings: &Settings) -> Command {
+    let (mut command, heap) = if settings.measured {
+        (java::measured(), "-Xmx1g")
+    } else {
+        (java::command(), "-Xmx384m")
+    };
     command
-        .args(["-Xmx384m", "-cp", &java::kafka_jars(), "kafka.Kafka"])
+        .args([heap, "-cp", &java::kafka_jars(), "kafka.Kafka"])
         .arg(properties_file(dir));
     command
 }

@@ -21,6 +21,16 @@ pub(crate) const SUPERUSER: &str = "windfarm";
 /// The database of the programs.
 pub(crate) const DATABASE: &str = "windfarm";
 
+/// For measuring: as a machine of this kind would be set up for much writing, and no checkpoint by the clock, which would
+/// fall into one measurement and not into the other.
+const MEASURED: [&str; 5] = [
+    "shared_buffers=2GB",
+    "max_wal_size=16GB",
+    "checkpoint_timeout=1h",
+    "maintenance_work_mem=256MB",
+    "wal_buffers=64MB",
+];
+
 /// The uid and gid of nobody.
 const NOBODY: &str = "65534";
 
@@ -87,6 +97,9 @@ pub(crate) fn command(dir: &Path, settings: &Settings) -> Command {
     }
     if !settings.durable {
         command.args(["-c", "fsync=off"]);
+    }
+    if settings.measured {
+        command.args(MEASURED.iter().flat_map(|setting| ["-c", setting]));
     }
     command
 }

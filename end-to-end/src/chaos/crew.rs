@@ -1,0 +1,223 @@
+//! The processes whose life is made hard: several of one program.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use testkit::Program;
+
+use super::plan::Member;
+
+/// How long a member that was asked to leave may take on a busy machine, its database being restarted meanwhile.
+const LEAVE_LIMIT: Duration = Duration::from_secs(90);
+
+/// How many lines of a log are shown beside an error.
+const TOLD: usize = 15;
+
+/// Processes of one program.
+pub struct Crew<'a> {
+    name: &'static str,
+    command: Box<dyn Fn(Member) -> Command + 'a>,
+    logs: Option<PathBuf>,
+    members: BTreeMap<Member, Process>,
+    leaving: Vec<Leaving>,
+}
+
+struct Process {
+    program: Program,
+    /// Frozen until then.
+    thaw_at: Option<Instant>,
+}
+
+struct Leaving {
+    member: Member,
+    program: Program,
+    since: Instant,
+}
+
+impl<'a> Crew<'a> {
+    /// A crew of nobody; `command` starts the member of this number, whose output goes to a file of the folder, if there
+    /// is one.
+    pub fn new(
+        name: &'static str,
+        logs: Option<&Path>,
+        command: impl Fn(Member) -> Command + 'a,
+    ) -> Self {
+        Self {
+            name,
+            command: Box::new(command),
+            logs: logs.map(Path::to_owned),
+            members: BTreeMap::new(),
+            leaving: Vec::new(),
+        }
+    }
+
+    /// Who is there, frozen ones included.
+    pub fn members(&self) -> Vec<Member> {
+        self.members.keys().copied().collect()
+    }
+
+    /// Starts a member.
+    ///
+    /// # Errors
+    /// When its log cannot be written.
+    pub fn start(&mut self, member: Member) -> Result<String> {
+        let mut command = (self.command)(member);
+        if let Some(path) = self.log_of(member) {
+            let log = File::options()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .with_context(|| format!("opening {}", path.display()))?;
+            command.stdout(log.try_clone()?).stderr(log);
+        }
+        let program = Program::start(command.stdin(Stdio::null()));
+        let told = format!("{} {member} (pid {})", self.name, program.pid());
+        let process = Process {
+            program,
+            thaw_at: None,
+        };
+        self.members.insert(member, process);
+        Ok(told)
+    }
+
+    /// Kills a member.
+    ///
+    /// # Errors
+    /// When there is none of that number.
+    pub fn kill(&mut self, member: Member) -> Result<String> {
+        let mut process = self.take(member)?;
+        process.program.kill();
+        Ok(format!("{} {member} (pid {})", self.name, process.program.pid()))
+    }
+
+    /// Stops a member by SIGSTOP; [`Self::thaw_due`] lets it go on.
+    ///
+    /// # Errors
+    /// When there is none of that number.
+    pub fn freeze(&mut self, member: Member, duration: Duration) -> Result<String> {
+        let process = self.members.get_mut(&member);
+        let process = process.with_context(|| format!("there is no {} {member}", self.name))?;
+        process.program.signal("STOP");
+        process.thaw_at = Some(Instant::now() + duration);
+        Ok(format!("{} {member} (pid {})", self.name, process.program.pid()))
+    }
+
+    /// Lets those go on whose time has come, and tells who.
+    pub fn thaw_due(&mut self) -> Vec<Member> {
+        let now = Instant::now();
+        self.thaw(|thaw_at| thaw_at <= now)
+    }
+
+    /// Lets all go on, and tells who.
+    pub fn thaw_all(&mut self) -> Vec<Member> {
+        self.thaw(|_| true)
+    }
+
+    /// Asks a member to leave; [`Self::check`] sees to it that it does.
+    ///
+    /// # Errors
+    /// When there is none of that number.
+    pub fn leave(&mut self, member: Member) -> Result<String> {
+        let process = self.take(member)?;
+        process.program.signal("TERM");
+        let told = format!("{} {member} (pid {})", self.name, process.program.pid());
+        self.leaving.push(Leaving {
+            member,
+            program: process.program,
+            since: Instant::now(),
+        });
+        Ok(told)
+    }
+
+    /// Sees that nobody has ended who should not have, and that those who were asked to leave do so in good order.
+    ///
+    /// # Errors
+    /// Who has not, with the end of its log.
+    pub fn check(&mut self) -> Result<()> {
+        let mut ended = self
+            .members
+            .iter_mut()
+            .filter_map(|(&member, process)| (!process.program.is_running()).then_some(member));
+        if let Some(member) = ended.next() {
+            let status = self.take(member)?.program.wait(Duration::from_secs(1));
+            bail!("{} {member} ended by itself: {status}{}", self.name, self.said(member));
+        }
+        let mut still_leaving = Vec::new();
+        for mut one in std::mem::take(&mut self.leaving) {
+            if !one.program.is_running() {
+                let status = one.program.wait(Duration::from_secs(1));
+                ensure!(
+                    status.success(),
+                    "{} {} left with {status}{}",
+                    self.name,
+                    one.member,
+                    self.said(one.member)
+                );
+            } else if one.since.elapsed() > LEAVE_LIMIT {
+                bail!(
+                    "{} {} has not left within {} s{}",
+                    self.name,
+                    one.member,
+                    LEAVE_LIMIT.as_secs(),
+                    self.said(one.member)
+                );
+            } else {
+                still_leaving.push(one);
+            }
+        }
+        self.leaving = still_leaving;
+        Ok(())
+    }
+
+    /// Asks all to leave, and waits until they have.
+    ///
+    /// # Errors
+    /// Who has not, with the end of its log.
+    pub async fn disband(&mut self) -> Result<()> {
+        self.thaw_all();
+        for member in self.members() {
+            self.leave(member)?;
+        }
+        while !self.leaving.is_empty() {
+            self.check()?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self, is_due: impl Fn(Instant) -> bool) -> Vec<Member> {
+        let mut thawed = Vec::new();
+        for (&member, process) in &mut self.members {
+            if process.thaw_at.is_some_and(&is_due) {
+                process.program.signal("CONT");
+                process.thaw_at = None;
+                thawed.push(member);
+            }
+        }
+        thawed
+    }
+
+    fn take(&mut self, member: Member) -> Result<Process> {
+        let process = self.members.remove(&member);
+        process.with_context(|| format!("there is no {} {member}", self.name))
+    }
+
+    fn log_of(&self, member: Member) -> Option<PathBuf> {
+        let folder = self.logs.as_ref()?;
+        Some(folder.join(format!("{}-{member}.log", self.name)))
+    }
+
+    /// The end of a member's log, to stand behind an error.
+    fn said(&self, member: Member) -> String {
+        let Some(text) = self.log_of(member).and_then(|path| fs::read_to_string(path).ok()) else {
+            return String::new();
+        };
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(TOLD)..];
+        format!("; the end of its log:\n{}", last.join("\n"))
+    }
+}

@@ -1,0 +1,22 @@
+//! A life made hard, for a short while; `cargo xtask chaos` does it for longer.
+
+use std::time::Duration;
+
+use end_to_end::chaos::{self, SinkScenario};
+use tokio::sync::Mutex;
+
+/// One at a time: they share the servers.
+static SERVERS: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_sinks_lose_and_double_nothing_whatever_happens_to_them() {
+    let _alone = SERVERS.lock().await;
+    let scenario = SinkScenario {
+        seed: Some(1),
+        events: 10,
+        readings: 50_000,
+        freeze: Duration::from_secs(12),
+        logs: None,
+    };
+    chaos::sink(scenario).await.unwrap();
+}

@@ -1,0 +1,51 @@
+//! `bench`: lists the benchmarks, or runs one on servers that are set up for measuring.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::driver::Driver;
+use crate::service::Service;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Which one; without a name they are listed
+    name: Option<String>,
+    /// Arguments of the benchmark: `--quick` for a small try-out; `-- --help` tells all
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+struct Benchmark {
+    name: &'static str,
+    about: &'static str,
+    driver: Driver,
+}
+
+const BENCHMARKS: [Benchmark; 1] = [Benchmark {
+    name: "sink",
+    about: "Rows per second of the sink against psql's \\copy of the same rows into the same table",
+    driver: Driver {
+        binary: "bench-sink",
+        packages: &["bench", "sink"],
+        servers: &Service::SERVERS,
+        measured: true,
+    },
+}];
+
+/// Exit code as the benchmark's.
+///
+/// # Errors
+/// If there is none of that name, or it could not be run.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let Some(name) = &args.name else {
+        for Benchmark { name, about, .. } in &BENCHMARKS {
+            say!("{name:<10} {about}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let found = BENCHMARKS.iter().find(|benchmark| benchmark.name == name);
+    let benchmark =
+        found.with_context(|| format!("no benchmark is called {name}; `cargo xtask bench` lists them"))?;
+    benchmark.driver.run("bench", &args.arguments)
+}

@@ -1,0 +1,46 @@
+//! `chaos`: programs and servers are killed, stopped and restarted at random while data flows; nothing may be lost.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::driver::Driver;
+use crate::paths;
+use crate::service::Service;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Whose life is made hard
+    whose: Whose,
+    /// Arguments, such as `--seed N` and `--events N`; `-- --help` tells all
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Whose {
+    /// Three sinks and PostgreSQL
+    Sink,
+}
+
+const CHAOS: Driver = Driver {
+    binary: "chaos",
+    packages: &["end-to-end", "producer", "stream-aggregator", "sink", "verify"],
+    servers: &Service::SERVERS,
+    measured: false,
+};
+
+/// Exit code 1 on any difference.
+///
+/// # Errors
+/// If it could not be run.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let whose = match args.whose {
+        Whose::Sink => "sink",
+    };
+    let logs = paths::dot_dev().join("chaos").join(whose);
+    let mut arguments = vec![whose.to_owned(), "--logs".to_owned(), logs.display().to_string()];
+    arguments.extend(args.arguments.iter().cloned());
+    CHAOS.run("chaos", &arguments)
+}
