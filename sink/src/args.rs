@@ -8,6 +8,10 @@ use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs, duration};
 
 use crate::batch::BatchLimits;
 
+/// Partitions of days that a batch may write into. Each takes a few locks, and a server as it comes out of the box has
+/// 6,400 of them for everybody.
+const BATCH_DAYS: usize = 128;
+
 /// The port of health and metrics.
 pub const MANAGEMENT_PORT: u16 = 9103;
 
@@ -87,12 +91,13 @@ pub struct DatabaseArgs {
     #[arg(long, env = "BATCH_ROWS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub batch_rows: u64,
 
-    /// Size of its rows after which a batch is stored, bytes (1 to 1073741824); a thread takes twice as much memory
+    /// Size of its rows after which a batch is stored, bytes (1 to 1073741824); one more fills meanwhile, so a thread
+    /// takes twice as much memory
     #[arg(long, env = "BATCH_BYTES", default_value_t = 16_777_216, value_parser = clap::value_parser!(u64).range(1..=1_073_741_824))]
     pub batch_bytes: u64,
 
     /// How long the first row of a batch waits for more (0s to 1m): what a row takes to be seen
-    #[arg(long, env = "BATCH_AGE", default_value = "150ms", value_parser = duration::parse)]
+    #[arg(long, env = "BATCH_AGE", default_value = "100ms", value_parser = duration::parse)]
     pub batch_age: Duration,
 }
 
@@ -171,6 +176,7 @@ impl DatabaseArgs {
         BatchLimits {
             rows: self.batch_rows,
             bytes: usize::try_from(self.batch_bytes).unwrap_or(usize::MAX),
+            days: BATCH_DAYS,
             age: self.batch_age,
         }
     }

@@ -13,6 +13,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::batch::Progress;
 use crate::lane::{Lane, Topic};
+use crate::telemetry;
 use crate::worker::{Need, Trouble, Worker, waits};
 
 /// How long Kafka may take to answer.
@@ -34,7 +35,7 @@ impl Worker {
                 RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&list)?,
             }
             // a pause outlives an assignment, so say it either way
-            if self.pause.is_some() {
+            if self.is_at_rest() {
                 consumer.pause(&list)
             } else {
                 consumer.resume(&list)
@@ -44,8 +45,9 @@ impl Worker {
             self.failure = Some(anyhow!(error).context("taking over partitions"));
         }
         for (&lane, &offset) in &offsets {
-            self.parts.batch.own(lane, offset);
+            self.parts.pipeline.own(lane, offset);
         }
+        telemetry::taken_over(offsets.len());
         tracing::info!(partitions = offsets.len(), "partitions taken over");
     }
 
@@ -56,13 +58,15 @@ impl Worker {
         partitions: &TopicPartitionList,
     ) {
         if consumer.assignment_lost() {
+            self.settle();
             self.forget();
         } else {
             self.finish(consumer);
         }
         let lanes = self.lanes_in(partitions);
         for &lane in &lanes {
-            self.parts.batch.disown(lane);
+            self.parts.pipeline.disown(lane);
+            telemetry::given_up(lane, lane.topic.name(&self.parts.topics));
         }
         let topics = self.parts.topics.clone();
         self.held.retain(|message| {
@@ -85,16 +89,14 @@ impl Worker {
     /// absolute offset, and whatever was fetched before it is dropped.
     pub(crate) fn replace<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> Result<(), Trouble> {
         self.held.clear();
-        let lanes: Vec<_> = self.parts.batch.lanes().map(|(lane, _)| lane).collect();
+        let lanes: Vec<_> = self.parts.pipeline.lanes().map(|(lane, _)| lane).collect();
+        let mut offsets = BTreeMap::new();
         if !lanes.is_empty() {
-            let offsets = self.offsets(consumer, &lanes)?;
+            offsets = self.offsets(consumer, &lanes)?;
             self.seek(consumer, &offsets)
                 .map_err(|error| Trouble::Away(Need::Kafka, format!("{error:#}")))?;
-            for (lane, offset) in offsets {
-                self.parts.batch.own(lane, offset);
-            }
         }
-        self.displaced = false;
+        self.parts.pipeline.replaced(offsets);
         Ok(())
     }
 
@@ -112,7 +114,7 @@ impl Worker {
                 )
             })
         };
-        let lanes: Vec<_> = self.parts.batch.lanes().filter_map(gone).collect();
+        let lanes: Vec<_> = self.parts.pipeline.lanes().filter_map(gone).collect();
         format!(
             "the log does not have the next offset in kafka_offsets: {}; records were removed before they were stored, \
              or the topic was made anew; set next_offset to where reading is to go on",
@@ -140,6 +142,9 @@ impl Worker {
         consumer: &BaseConsumer<C>,
         lanes: &[Lane],
     ) -> Option<BTreeMap<Lane, i64>> {
+        if !self.settle() {
+            return None;
+        }
         for wait in waits() {
             match self.offsets(consumer, lanes) {
                 Ok(offsets) => return Some(offsets),
@@ -174,8 +179,7 @@ impl Worker {
         consumer: &BaseConsumer<C>,
         lanes: &[Lane],
     ) -> Result<BTreeMap<Lane, i64>, Trouble> {
-        let runtime = self.parts.runtime.clone();
-        let offsets = runtime.block_on(self.parts.store.offsets(lanes))?;
+        let offsets = self.errands.wait_for(async |store| store.offsets(lanes).await)?;
         let new: Vec<_> = lanes
             .iter()
             .filter(|lane| !offsets.contains_key(lane))
@@ -194,10 +198,11 @@ impl Worker {
                         format!("the begin of {topic}[{}]: {error}", lane.partition),
                     )
                 })?;
-            runtime.block_on(self.parts.store.enter(lane, first))?;
+            self.errands
+                .wait_for(async |store| store.enter(lane, first).await)?;
         }
         // somebody else may have been quicker
-        Ok(runtime.block_on(self.parts.store.offsets(lanes))?)
+        Ok(self.errands.wait_for(async |store| store.offsets(lanes).await)?)
     }
 
     fn list(&self, offsets: &BTreeMap<Lane, i64>) -> KafkaResult<TopicPartitionList> {

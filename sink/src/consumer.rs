@@ -21,6 +21,9 @@ use crate::worker::Worker;
 /// How long partitions may take to be given up when the sink stops.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
+/// Records that are taken before anything else is looked after.
+const RECORDS_AT_ONCE: usize = 500;
+
 /// What can come from Kafka.
 enum Input<'a> {
     Record(BorrowedMessage<'a>),
@@ -81,7 +84,7 @@ pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: W
     consumer.subscribe(&names).context("subscribing")?;
     let context = Arc::clone(consumer.context());
 
-    let ended = work(&consumer, &context, &stop).and_then(|()| leave(&consumer));
+    let ended = work(&consumer, &context, &stop).and_then(|()| leave(&consumer, instance_id.is_some()));
     // While the consumer is dropped it goes on handing out records, to nobody: its position then lies beyond what is
     // stored, and must not be taken for it.
     context.lock().forget();
@@ -91,11 +94,19 @@ pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: W
 
 fn work(consumer: &BaseConsumer<Context>, context: &Context, stop: &CancellationToken) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
-        let timeout = context.lock().poll_timeout();
-        match next(consumer, timeout) {
-            Input::Record(message) => context.lock().record(&message),
-            Input::Trouble(error) => context.trouble(consumer, &error)?,
-            Input::Nothing => {}
+        let mut timeout = context.lock().poll_timeout();
+        let mut now = None;
+        for _ in 0..RECORDS_AT_ONCE {
+            let input = next(consumer, timeout);
+            let now = *now.get_or_insert_with(Instant::now);
+            match input {
+                Input::Record(message) if context.lock().record(&message, now) => timeout = Duration::ZERO,
+                Input::Record(_) | Input::Nothing => break,
+                Input::Trouble(error) => {
+                    context.trouble(consumer, &error)?;
+                    break;
+                }
+            }
         }
         context.lock().step(consumer)?;
     }
@@ -110,13 +121,21 @@ fn next(consumer: &BaseConsumer<Context>, timeout: Duration) -> Input<'_> {
     }
 }
 
-/// Stores what there is and gives the partitions up, so that others go on at once.
-fn leave(consumer: &BaseConsumer<Context>) -> anyhow::Result<()> {
+/// Stores what there is and gives the partitions up, so that others go on at once; but a member with a name of its own
+/// keeps them, as it is to be back within the session timeout.
+fn leave(consumer: &BaseConsumer<Context>, is_static: bool) -> anyhow::Result<()> {
     let context = consumer.context();
     context.lock().finish(consumer);
     context.lock().forget();
-    // a record that still comes is nobody's now: its lane reads on from the database's offset
-    if !group::leave(consumer, STOP_LIMIT)? {
+    let is_done = if is_static {
+        // unsubscribing would tell the group
+        consumer.pause(&consumer.assignment()?)?;
+        group::stay(consumer, STOP_LIMIT)
+    } else {
+        // a record that still comes is nobody's now: its lane reads on from the database's offset
+        group::leave(consumer, STOP_LIMIT)?
+    };
+    if !is_done {
         tracing::warn!(
             limit_s = STOP_LIMIT.as_secs(),
             "the partitions could not be given back in time"
@@ -159,14 +178,14 @@ impl ClientContext for Context {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        for (lane, progress) in worker.parts.batch.lanes() {
+        for (lane, progress) in worker.parts.pipeline.lanes() {
             let topic = lane.topic.name(&self.topics);
             let partition = statistics
                 .topics
                 .get(topic)
                 .and_then(|topic| topic.partitions.get(&lane.partition));
             if let Some(partition) = partition.filter(|partition| partition.ls_offset >= 0) {
-                telemetry::lag(lane, topic, (partition.ls_offset - progress.stored).max(0));
+                telemetry::lag(lane, topic, progress, partition.ls_offset);
             }
         }
     }

@@ -3,6 +3,8 @@
 //!
 //! Format: <https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS>.
 
+use std::ops::Range;
+
 use domain::Timestamp;
 
 /// Signature, no flags, no extension.
@@ -25,25 +27,17 @@ const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 const RANGE_MICROS: (i64, i64) = (-62_135_596_800_000_000, 253_402_128_000_000_000);
 
 /// Rows of one table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CopyBuffer {
     bytes: Vec<u8>,
-    rows: u64,
-}
-
-impl Default for CopyBuffer {
-    fn default() -> Self {
-        Self {
-            bytes: HEADER.to_vec(),
-            rows: 0,
-        }
-    }
+    /// Where each row begins.
+    starts: Vec<usize>,
 }
 
 impl CopyBuffer {
     /// Begins a row; as many fields must be put as `fields` says.
     pub fn row(&mut self, fields: usize) -> RowWriter<'_> {
-        self.rows += 1;
+        self.starts.push(self.bytes.len());
         let fields = i16::try_from(fields).expect("a table has fewer than 1,600 columns");
         self.bytes.extend_from_slice(&fields.to_be_bytes());
         RowWriter {
@@ -53,29 +47,75 @@ impl CopyBuffer {
 
     /// How many rows there are.
     pub const fn rows(&self) -> u64 {
-        self.rows
+        self.starts.len() as u64
     }
 
-    /// How large it is, bytes.
-    pub const fn len(&self) -> usize {
-        self.bytes.len()
+    /// How much memory it takes, bytes.
+    pub const fn size(&self) -> usize {
+        self.bytes.len() + self.starts.len() * size_of::<usize>()
     }
 
     /// Whether there is no row.
     pub const fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.starts.is_empty()
     }
 
-    /// What is to be sent, in pieces.
-    pub fn pieces(&self) -> [&[u8]; 2] {
-        [&self.bytes, TRAILER]
+    /// What is to be sent of the rows of these buffers, which are of one table, in pieces.
+    pub fn pieces<'a>(buffers: &[&'a Self]) -> Vec<&'a [u8]> {
+        let rows = buffers.iter().map(|buffer| buffer.bytes.as_slice());
+        [HEADER].into_iter().chain(rows).chain([TRAILER]).collect()
+    }
+
+    /// What is to be sent of some rows only, by their numbers from 0.
+    pub fn pieces_of(&self, rows: Range<usize>) -> [&[u8]; 3] {
+        [
+            HEADER,
+            &self.bytes[self.start(rows.start)..self.start(rows.end)],
+            TRAILER,
+        ]
+    }
+
+    /// The fields of a row, by its number from 0; none is NULL.
+    pub fn fields(&self, row: usize) -> impl Iterator<Item = Option<&[u8]>> {
+        let mut rest = &self.bytes[self.start(row) + size_of::<i16>()..self.start(row + 1)];
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first_chunk()?;
+            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+                rest = after;
+                return Some(None);
+            };
+            let field;
+            (field, rest) = after.split_at(length);
+            Some(Some(field))
+        })
     }
 
     /// Forgets the rows and keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.truncate(HEADER.len());
-        self.rows = 0;
+        self.bytes.clear();
+        self.starts.clear();
     }
+
+    fn start(&self, row: usize) -> usize {
+        self.starts.get(row).copied().unwrap_or(self.bytes.len())
+    }
+}
+
+/// An `integer` out of its field.
+pub fn read_integer(field: &[u8]) -> Option<i32> {
+    Some(i32::from_be_bytes(field.try_into().ok()?))
+}
+
+/// A `bigint` out of its field.
+pub fn read_bigint(field: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(field.try_into().ok()?))
+}
+
+/// A `timestamptz` out of its field.
+pub fn read_timestamptz(field: &[u8]) -> Option<Timestamp> {
+    Some(Timestamp::from_micros(
+        read_bigint(field)? + POSTGRES_EPOCH_MICROS,
+    ))
 }
 
 /// Puts the fields of one row, in the order of the table's column list.
@@ -171,7 +211,7 @@ mod tests {
         let mut buffer = CopyBuffer::default();
         put(&mut buffer.row(1));
         assert_eq!(buffer.rows(), 1);
-        buffer.pieces()[0][HEADER.len() + 2..].to_vec()
+        buffer.bytes[size_of::<i16>()..].to_vec()
     }
 
     #[test]
@@ -205,11 +245,42 @@ mod tests {
     }
 
     #[test]
+    fn rows_can_be_read_back_and_sent_in_parts() {
+        let mut buffer = CopyBuffer::default();
+        for number in 0..3 {
+            let mut row = buffer.row(4);
+            row.integer(number);
+            row.null();
+            row.plain("ab");
+            row.timestamptz(Timestamp::from_micros(number.into()));
+        }
+        let fields: Vec<_> = buffer.fields(1).collect();
+        assert_eq!(fields[0].and_then(read_integer), Some(1));
+        assert_eq!(fields[1..3], [None, Some(&b"ab"[..])]);
+        assert_eq!(
+            fields[3].and_then(read_timestamptz),
+            Some(Timestamp::from_micros(1))
+        );
+        assert_eq!(fields.len(), 4);
+
+        let whole = CopyBuffer::pieces(&[&buffer]).concat();
+        assert_eq!(buffer.pieces_of(0..3).concat(), whole);
+        let parts = [buffer.pieces_of(0..1)[1], buffer.pieces_of(1..3)[1]].concat();
+        assert_eq!(parts, buffer.pieces_of(0..3)[1]);
+        assert_eq!(buffer.pieces_of(3..3)[1], b"");
+        let twice = CopyBuffer::pieces(&[&buffer, &buffer]).concat();
+        assert_eq!(twice.len(), whole.len() + buffer.bytes.len());
+    }
+
+    #[test]
     fn a_cleared_buffer_is_as_new() {
         let mut buffer = CopyBuffer::default();
         buffer.row(1).integer(1);
         buffer.clear();
-        assert_eq!(buffer.pieces(), CopyBuffer::default().pieces());
+        assert_eq!(
+            CopyBuffer::pieces(&[&buffer]),
+            CopyBuffer::pieces(&[&CopyBuffer::default()])
+        );
         assert!(buffer.is_empty());
     }
 }

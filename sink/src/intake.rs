@@ -1,6 +1,6 @@
 //! From a record to what becomes of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use avro::{DecodeError, Decoder, SchemaId};
 use domain::{Closed, FarmId, FarmWindow, Limits, Timestamp};
@@ -9,7 +9,7 @@ use platform::intake::{NotAdmitted, admit};
 use rdkafka::Message;
 use rdkafka::message::Headers;
 
-use crate::batch::{Batch, Taken};
+use crate::batch::{Pipeline, Taken};
 use crate::lane::{Lane, Topic};
 use crate::rows::reading::Place;
 
@@ -19,17 +19,45 @@ const WINDOWS: (Timestamp, Timestamp) = (
     Timestamp::from_micros(253_402_128_000_000_000),
 );
 
+/// One record in so many is timed: reading the clock for each would cost as much as the work.
+const TIMED_EVERY: u32 = 16;
+
 /// Decides what records become.
 #[derive(Debug)]
 pub(crate) struct Intake {
     decoder: Decoder,
     limits: Limits,
+    stopwatch: Stopwatch,
+}
+
+/// How long the records of a batch took, by estimate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Timings {
+    /// From bytes to a checked reading or window.
+    pub(crate) decode: Duration,
+    /// From there to a row.
+    pub(crate) encode: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Stopwatch {
+    turn: u32,
+    timings: Timings,
 }
 
 impl Intake {
     /// With this decoder and these limits of the rules.
-    pub(crate) const fn new(decoder: Decoder, limits: Limits) -> Self {
-        Self { decoder, limits }
+    pub(crate) fn new(decoder: Decoder, limits: Limits) -> Self {
+        Self {
+            decoder,
+            limits,
+            stopwatch: Stopwatch::default(),
+        }
+    }
+
+    /// What it took since the last time that this was asked.
+    pub(crate) fn timings(&mut self) -> Timings {
+        std::mem::take(&mut self.stopwatch.timings)
     }
 
     /// Puts a wanted record into the batch, whatever it is.
@@ -38,12 +66,18 @@ impl Intake {
     /// The id of its schema if that must be looked up first; the batch is as it was.
     pub(crate) fn take<M: Message>(
         &mut self,
-        batch: &mut Batch,
+        batch: &mut Pipeline,
         lane: Lane,
         message: &M,
         now: Instant,
     ) -> Result<(), SchemaId> {
         let place = place_of(message);
+        let begun = self.stopwatch.start();
+        let mut put = |stopwatch: &mut Stopwatch, taken: Taken<'_, M::Headers>| {
+            let decoded = begun.map(|begun| (begun, Instant::now()));
+            batch.push(lane, place, taken, now);
+            stopwatch.stop(decoded);
+        };
         match lane.topic {
             Topic::Readings => {
                 let admitted = admit(
@@ -54,44 +88,58 @@ impl Intake {
                     &self.limits,
                 );
                 match admitted {
-                    Ok(reading) => batch.push::<M::Headers>(lane, place, Taken::Reading(&reading), now),
+                    Ok(reading) => put(&mut self.stopwatch, Taken::Reading(&reading)),
                     Err(NotAdmitted::UnknownSchema(id)) => return Err(id),
                     // the stream-aggregator says why, in a dead letter
-                    Err(NotAdmitted::Rejected { .. }) => {
-                        batch.push::<M::Headers>(lane, place, Taken::Refused, now);
-                    }
+                    Err(NotAdmitted::Rejected { .. }) => put(&mut self.stopwatch, Taken::Refused),
                 }
             }
             Topic::FarmWindows => {
                 let window = self.decoder.farm_window(message.payload().unwrap_or_default());
                 let window = believable(window, lane, place, |window| window)?;
                 let taken = window.as_ref().map_or(Taken::Refused, Taken::FarmWindow);
-                batch.push::<M::Headers>(lane, place, taken, now);
+                put(&mut self.stopwatch, taken);
             }
             Topic::TurbineWindows => {
                 let window = self.decoder.turbine_window(message.payload().unwrap_or_default());
                 let window = believable(window, lane, place, |window| &window.window)?;
                 let taken = window.as_ref().map_or(Taken::Refused, Taken::TurbineWindow);
-                batch.push::<M::Headers>(lane, place, taken, now);
+                put(&mut self.stopwatch, taken);
             }
             Topic::LateReadings => {
                 let taken = late(message.key(), message.headers()).unwrap_or_else(|| {
                     refused(lane, place, "it says not which window it was late for");
                     Taken::Refused
                 });
-                batch.push::<M::Headers>(lane, place, taken, now);
+                put(&mut self.stopwatch, taken);
             }
             Topic::DeadLetters => {
                 let taken = Taken::DeadLetter(message.key(), message.payload(), message.headers());
-                batch.push(lane, place, taken, now);
+                put(&mut self.stopwatch, taken);
             }
         }
         Ok(())
     }
 }
 
+impl Stopwatch {
+    /// When the record that is timed begins; none if it is not timed.
+    fn start(&mut self) -> Option<Instant> {
+        self.turn = self.turn.wrapping_add(1);
+        self.turn.is_multiple_of(TIMED_EVERY).then(Instant::now)
+    }
+
+    /// Ends a record that began and was decoded then.
+    fn stop(&mut self, begun_and_decoded: Option<(Instant, Instant)>) {
+        if let Some((begun, decoded)) = begun_and_decoded {
+            self.timings.decode += (decoded - begun) * TIMED_EVERY;
+            self.timings.encode += decoded.elapsed() * TIMED_EVERY;
+        }
+    }
+}
+
 /// Gives a record up whose schema is definitely nowhere.
-pub(crate) fn refuse<M: Message>(batch: &mut Batch, lane: Lane, message: &M, why: &str, now: Instant) {
+pub(crate) fn refuse<M: Message>(batch: &mut Pipeline, lane: Lane, message: &M, why: &str, now: Instant) {
     let place = place_of(message);
     refused(lane, place, why);
     batch.push::<M::Headers>(lane, place, Taken::Refused, now);

@@ -9,6 +9,7 @@ mod assignment;
 pub mod batch;
 mod consumer;
 pub mod copy;
+mod errand;
 mod intake;
 pub mod lane;
 pub mod revision;
@@ -34,7 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use args::{Args, Command, DatabaseArgs, GroupArgs, MANAGEMENT_PORT, MigrateArgs, SharedArgs};
 
-use batch::Batch;
+use batch::{Batch, Pipeline};
+use errand::Errands;
 use intake::Intake;
 use store::Store;
 use worker::{Needs, Parts, Worker, waits};
@@ -59,6 +61,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 /// What waiting cannot mend: settings, rights, a missing table, an offset that the log does not have.
 pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -> anyhow::Result<()> {
     args.check()?;
+    telemetry::describe();
     let database = PgConnectOptions::from_str(&args.database.database_url)
         .map_err(|error| UsageError(format!("--database-url: {error}")))?;
     let registry = args.registry.registry()?.with_patience(REGISTRY_PATIENCE);
@@ -74,13 +77,9 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
         let parts = Parts {
             runtime: Handle::current(),
             topics: args.kafka.topics(),
-            store: Store::new(
-                database.clone().application_name(&format!("{name}-{thread}")),
-                args.kafka.topics(),
-            ),
             registry: registry.clone(),
             intake: Intake::new(Decoder::new(registry.clone()), args.shared.limits()),
-            batch: Batch::new(args.database.limits()),
+            pipeline: Pipeline::new(Batch::new(args.database.limits())),
             window_size: TimeDelta::from(args.shared.window_size),
             health: Needs {
                 database: component("database"),
@@ -89,9 +88,13 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
             },
             stop: stop.clone(),
         };
+        let store = Store::new(
+            database.clone().application_name(&format!("{name}-{thread}")),
+            args.kafka.topics(),
+        );
         let config = consumer::config(&args, &format!("{name}-{thread}"));
         let instance = args.group.instance_id.as_ref().map(|id| format!("{id}-{thread}"));
-        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts));
+        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts, store));
     }
     while let Some(ended) = threads.join_next().await {
         let ended = ended.context("a thread of the sink has panicked").flatten();
@@ -115,19 +118,24 @@ pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
     Ok(migrations::migrate(&args.admin_url, &passwords).await?)
 }
 
-fn thread_main(config: rdkafka::ClientConfig, instance: Option<&str>, parts: Parts) -> anyhow::Result<()> {
-    let mut parts = parts;
-    if !wait_for_database(&mut parts)? {
+fn thread_main(
+    config: rdkafka::ClientConfig,
+    instance: Option<&str>,
+    parts: Parts,
+    mut store: Store,
+) -> anyhow::Result<()> {
+    if !wait_for_database(&parts, &mut store)? {
         return Ok(());
     }
-    consumer::run(config, instance, Worker::new(parts))
+    let errands = Errands::new(parts.runtime.clone(), store);
+    consumer::run(config, instance, Worker::new(parts, errands))
 }
 
 /// Before it joins the group: a member that cannot store would only take partitions from those who can. False if the
 /// sink is to stop.
-fn wait_for_database(parts: &mut Parts) -> anyhow::Result<bool> {
+fn wait_for_database(parts: &Parts, store: &mut Store) -> anyhow::Result<bool> {
     for wait in waits() {
-        match parts.runtime.block_on(parts.store.check()) {
+        match parts.runtime.block_on(store.check()) {
             Ok(()) => {
                 parts.health.database.ready();
                 // it is asked for when a schema is new

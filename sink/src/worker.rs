@@ -16,17 +16,31 @@ use rdkafka::{Message, Offset};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::Batch;
+use crate::batch::{Pipeline, Sealed};
+use crate::errand::{Errand, Errands};
 use crate::intake::{Intake, refuse};
 use crate::lane::{Lane, Topic};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::telemetry;
 
 /// The longest wait for Kafka to hand over a record; what is due by the clock is looked at as often.
 const POLL: Duration = Duration::from_millis(100);
 
+/// The same while the connection is on an errand, whose return nobody announces.
+const ERRAND_POLL: Duration = Duration::from_millis(5);
+
+/// How long nothing is polled while the next batch is full and the one before is still being stored: it costs less than
+/// to pause, which makes Kafka's client drop what it has fetched.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After this a database that has not answered is told to be away, though it is waited for.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// Between two looks at what nobody announces: marks of transactions, windows to revise.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long the last batches may take when the sink stops.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Windows that are made anew in one transaction.
 const REVISIONS_AT_ONCE: usize = 200;
@@ -34,18 +48,16 @@ const REVISIONS_AT_ONCE: usize = 200;
 /// What a worker needs.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// For waiting on the database from a thread that may block.
+    /// For waiting from a thread that may block.
     pub(crate) runtime: Handle,
     /// Our topics.
     pub(crate) topics: Topics,
-    /// This thread's database connection.
-    pub(crate) store: Store,
     /// For schemas that are new.
     pub(crate) registry: Registry,
     /// What decides what records become.
     pub(crate) intake: Intake,
     /// Empty.
-    pub(crate) batch: Batch,
+    pub(crate) pipeline: Pipeline,
     /// Length of a window that only late readings made.
     pub(crate) window_size: TimeDelta,
     /// Where the state of what we need is told.
@@ -74,21 +86,28 @@ pub(crate) enum Need {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) parts: Parts,
+    /// This thread's database connection.
+    pub(crate) errands: Errands,
     /// Records that wait for their schema, and those behind them.
     pub(crate) held: VecDeque<OwnedMessage>,
-    /// The lanes must be read again from the database's offsets; until then no record is taken.
-    pub(crate) displaced: bool,
-    pub(crate) pause: Option<Pause>,
+    pause: Option<Pause>,
+    /// Nothing is away, but there is no room for more.
+    is_braked: bool,
     /// An error in a callback, which cannot return it.
     pub(crate) failure: Option<anyhow::Error>,
     next_tick: Instant,
+    /// There may be windows to make anew.
+    is_revision_due: bool,
+    /// That was the last errand: a batch goes before the next one.
+    has_revised: bool,
     /// Something is to be done at once.
     hurry: bool,
 }
 
 /// Waiting for something that is away.
 #[derive(Debug)]
-pub(crate) struct Pause {
+struct Pause {
+    need: Need,
     until: Instant,
     waits: ExponentialBackoff,
 }
@@ -104,14 +123,17 @@ pub(crate) enum Trouble {
 
 impl Worker {
     /// With nothing to do yet.
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts, errands: Errands) -> Self {
         Self {
             parts,
+            errands,
             held: VecDeque::new(),
-            displaced: false,
             pause: None,
+            is_braked: false,
             failure: None,
             next_tick: Instant::now(),
+            is_revision_due: false,
+            has_revised: false,
             hurry: false,
         }
     }
@@ -120,23 +142,27 @@ impl Worker {
     pub(crate) fn poll_timeout(&self) -> Duration {
         let now = Instant::now();
         let due = match &self.pause {
+            _ if self.errands.is_out() => Some(ERRAND_POLL),
             Some(pause) => Some(pause.until.saturating_duration_since(now)),
-            None if self.hurry || self.displaced => Some(Duration::ZERO),
-            None => self.parts.batch.due_in(now),
+            None if self.is_due(now) => Some(Duration::ZERO),
+            None => self.parts.pipeline.due_in(now),
         };
         due.map_or(POLL, |due| due.min(POLL))
     }
 
-    /// Takes a record.
-    pub(crate) fn record(&mut self, message: &BorrowedMessage<'_>) {
-        let Some(lane) = self.lane_of(message) else { return };
-        if self.displaced || !self.parts.batch.wants(lane, message.offset()) {
-            return;
+    /// Takes a record; false if no other should be taken before [`Self::step`].
+    pub(crate) fn record(&mut self, message: &BorrowedMessage<'_>, now: Instant) -> bool {
+        let Some(lane) = self.lane_of(message) else {
+            return true;
+        };
+        if !self.parts.pipeline.wants(lane, message.offset()) {
+            return true;
         }
-        if !self.held.is_empty() || self.take(lane, message).is_err() {
+        if !self.held.is_empty() || self.take(lane, message, now).is_err() {
             self.held.push_back(message.detach());
             self.hurry = true;
         }
+        !self.hurry && self.parts.pipeline.has_room()
     }
 
     /// Does what is due.
@@ -147,77 +173,153 @@ impl Worker {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        if !self.is_due(Instant::now()) {
+        if !self.look_after_errand(consumer)? || !self.is_due(Instant::now()) {
             return Ok(());
         }
         self.hurry = false;
         match self.work(consumer) {
+            Ok(()) if self.errands.is_out() => Ok(()),
             Ok(()) => self.go_on(consumer),
-            Err(Trouble::Away(need, why)) => self.wait(consumer, need, &why),
-            Err(Trouble::Final(error)) => Err(error),
+            Err(trouble) => self.wait(consumer, trouble),
         }
     }
 
     /// Stores what there is before lanes are given up, unless something is away: then it will be read again.
     pub(crate) fn finish<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) {
         self.skip_unseen(consumer);
-        if self.parts.batch.is_empty() {
-            return;
+        self.settle();
+        if self.pause.is_some() && !self.parts.pipeline.is_empty() {
+            self.forget();
         }
-        if self.pause.is_some() {
-            self.forget();
-        } else if let Err(error) = self.flush() {
-            tracing::warn!(?error, "a batch could not be stored, and will be read again");
-            self.forget();
+        while let Some(sealed) = self.next_batch() {
+            self.store(sealed);
+            self.settle();
         }
     }
 
-    /// Drops the batch; what it held is read again by whoever owns its lanes.
+    /// Waits until the connection is here; what went wrong meanwhile is read again. False if it does not come.
+    pub(crate) fn settle(&mut self) -> bool {
+        let begun = Instant::now();
+        while self.errands.is_out() {
+            if self.parts.stop.is_cancelled() && begun.elapsed() > STOP_LIMIT {
+                tracing::warn!("the database does not answer: what was not stored will be read again");
+                self.forget();
+                return false;
+            }
+            let ended = match self.errands.returned(POLL) {
+                Ok(None) => continue,
+                Ok(Some(errand)) => self.take_up(errand),
+                Err(error) => Err(Trouble::Final(error)),
+            };
+            match ended {
+                Ok(()) => {}
+                Err(Trouble::Away(_, why)) => {
+                    tracing::warn!(why, "a batch could not be stored, and will be read again");
+                    self.forget();
+                }
+                Err(Trouble::Final(error)) => {
+                    self.failure = Some(error);
+                    self.forget();
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Drops what was read; whoever owns its lanes reads it again.
     pub(crate) fn forget(&mut self) {
-        self.parts.batch.forget();
-        self.displaced = true;
+        self.parts.pipeline.forget();
+    }
+
+    /// Whether nothing should be read just now.
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.pause.is_some() || self.is_braked
     }
 
     fn is_due(&self, now: Instant) -> bool {
         match &self.pause {
-            Some(pause) => now >= pause.until,
-            None => self.hurry || self.displaced || now >= self.next_tick || self.parts.batch.is_due(now),
+            Some(pause) if now >= pause.until => true,
+            // what was read before is stored all the same
+            Some(pause) => pause.need == Need::Registry && self.parts.pipeline.is_due(now),
+            None => {
+                self.hurry
+                    || self.is_revision_due
+                    || self.parts.pipeline.is_displaced()
+                    || now >= self.next_tick
+                    || self.parts.pipeline.is_due(now)
+            }
         }
+    }
+
+    /// Takes up what an errand has come to; false while the connection is still on its way.
+    fn look_after_errand<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> anyhow::Result<bool> {
+        if !self.errands.is_out() {
+            return Ok(true);
+        }
+        let must_wait = !self.is_at_rest() && !self.parts.pipeline.has_room();
+        let begun = Instant::now();
+        let errand = self
+            .errands
+            .returned(if must_wait { PATIENCE } else { Duration::ZERO })?;
+        if must_wait {
+            telemetry::phase("wait", begun.elapsed());
+        }
+        let Some(errand) = errand else {
+            if must_wait {
+                consumer.pause(&consumer.assignment()?)?;
+                self.is_braked = true;
+            }
+            if self.errands.out_for() > SLOW {
+                let why = format!("no answer for {} s", SLOW.as_secs());
+                self.parts.health.database.not_ready(why);
+            }
+            return Ok(false);
+        };
+        match self.take_up(errand) {
+            Ok(()) => self.database_answers(consumer)?,
+            Err(trouble) => self.wait(consumer, trouble)?,
+        }
+        Ok(true)
     }
 
     fn work<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> Result<(), Trouble> {
-        if self.displaced {
+        if self.parts.pipeline.is_displaced() {
             self.replace(consumer)?;
         }
-        self.take_held()?;
-        let now = Instant::now();
-        let is_tick = now >= self.next_tick;
+        let held = self.take_held();
         self.skip_unseen(consumer);
-        let has_marks = !self.parts.batch.rows().late.is_empty();
-        self.flush()?;
-        if is_tick || has_marks {
+        let now = Instant::now();
+        if now >= self.next_tick {
             self.next_tick = now + TICK;
-            self.revise()?;
+            self.is_revision_due = true;
         }
-        Ok(())
+        let is_batch_due = self.parts.pipeline.is_due(now);
+        if self.is_revision_due && !(is_batch_due && self.has_revised) {
+            self.revise();
+        } else if let Some(sealed) = is_batch_due.then(|| self.next_batch()).flatten() {
+            self.store(sealed);
+        }
+        held
     }
 
     /// Puts a record into the batch.
-    fn take<M: Message>(&mut self, lane: Lane, message: &M) -> Result<(), SchemaId> {
+    fn take<M: Message>(&mut self, lane: Lane, message: &M, now: Instant) -> Result<(), SchemaId> {
         let parts = &mut self.parts;
-        parts.intake.take(&mut parts.batch, lane, message, Instant::now())
+        parts.intake.take(&mut parts.pipeline, lane, message, now)
     }
 
     /// Puts the records into the batch that have waited for their schema.
     fn take_held(&mut self) -> Result<(), Trouble> {
+        let now = Instant::now();
         while let Some(message) = self.held.pop_front() {
             let Some(lane) = self.lane_of(&message) else {
                 continue;
             };
-            if !self.parts.batch.wants(lane, message.offset()) {
+            if !self.parts.pipeline.wants(lane, message.offset()) {
                 continue;
             }
-            let Err(id) = self.take(lane, &message) else {
+            let Err(id) = self.take(lane, &message, now) else {
                 continue;
             };
             match self.parts.runtime.block_on(self.parts.registry.resolve(id)) {
@@ -228,7 +330,7 @@ impl Worker {
                 }
                 Err(error) => {
                     let why = error.to_string();
-                    refuse(&mut self.parts.batch, lane, &message, &why, Instant::now());
+                    refuse(&mut self.parts.pipeline, lane, &message, &why, now);
                 }
             }
         }
@@ -238,7 +340,7 @@ impl Worker {
     /// Moves the lanes over what nobody gets to see. The consumer's position is what it has handed over and what it
     /// has passed by; after a seek it has none until then.
     fn skip_unseen<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) {
-        if !self.held.is_empty() || self.displaced {
+        if !self.held.is_empty() || self.parts.pipeline.is_displaced() {
             return;
         }
         let Ok(position) = consumer.position() else { return };
@@ -251,78 +353,97 @@ impl Worker {
                     topic,
                     partition: element.partition(),
                 };
-                self.parts.batch.skip_to(lane, offset, now);
+                self.parts.pipeline.skip_to(lane, offset, now);
             }
         }
     }
 
-    /// Stores the batch.
-    pub(crate) fn flush(&mut self) -> Result<(), Trouble> {
-        let Parts {
-            runtime,
-            store,
-            batch,
-            ..
-        } = &mut self.parts;
-        if batch.is_empty() {
-            return Ok(());
+    fn next_batch(&mut self) -> Option<Sealed> {
+        let sealed = self.parts.pipeline.next();
+        if sealed.is_some() {
+            let timings = self.parts.intake.timings();
+            telemetry::phase("decode", timings.decode);
+            telemetry::phase("encode", timings.encode);
         }
-        let begun = Instant::now();
-        match runtime.block_on(store.commit(batch)) {
-            Ok(committed) => {
-                let duplicates = committed
-                    .duplicates
-                    .values()
-                    .map(|count| count.unsigned_abs())
-                    .sum();
-                telemetry::stored(batch.rows(), duplicates, begun.elapsed());
-                telemetry::refused(batch.moves().map(|(_, progress)| progress.refused).sum());
-                batch.stored();
-                Ok(())
+        sealed
+    }
+
+    /// Sends a batch to the database.
+    fn store(&mut self, sealed: Sealed) {
+        self.has_revised = false;
+        self.errands.send(|mut store| async move {
+            let begun = Instant::now();
+            let result = store.commit(&sealed).await;
+            (store, Errand::Batch(sealed, result, begun.elapsed()))
+        });
+    }
+
+    /// Sends for windows to be made anew.
+    fn revise(&mut self) {
+        (self.is_revision_due, self.has_revised) = (false, true);
+        let window_size = self.parts.window_size;
+        self.errands.send(move |mut store| async move {
+            let begun = Instant::now();
+            let result = store.revise(window_size, REVISIONS_AT_ONCE).await;
+            (store, Errand::Revision(result, begun.elapsed()))
+        });
+    }
+
+    /// Takes up what came of an errand.
+    fn take_up(&mut self, errand: Errand) -> Result<(), Trouble> {
+        match errand {
+            Errand::Batch(sealed, Ok(committed), took) => {
+                telemetry::stored(&sealed, &committed, took);
+                self.parts.pipeline.stored(sealed);
             }
-            Err(error @ StoreError::Fenced { .. }) => {
+            Errand::Batch(_, Err(error @ StoreError::Fenced { .. }), _) => {
                 tracing::warn!(%error, "batch dropped; reading on from the database's offsets");
                 telemetry::fenced();
-                self.forget();
-                Ok(())
+                self.parts.pipeline.fenced();
             }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn revise(&mut self) -> Result<(), Trouble> {
-        if self.displaced {
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let Parts {
-            runtime,
-            store,
-            window_size,
-            ..
-        } = &mut self.parts;
-        let revised = runtime.block_on(store.revise(*window_size, REVISIONS_AT_ONCE))?;
-        if revised.minutes > 0 {
-            tracing::debug!(
-                minutes = revised.minutes,
-                changed = revised.changed,
-                "windows revised"
-            );
-            telemetry::revised(revised.changed);
-            telemetry::phase("revise", begun.elapsed());
-        }
-        if revised.minutes == REVISIONS_AT_ONCE {
-            self.next_tick = Instant::now();
+            Errand::Batch(sealed, Err(error), _) => {
+                self.parts.pipeline.failed(sealed);
+                return Err(error.into());
+            }
+            Errand::Revision(Ok(revised), took) => {
+                self.is_revision_due |= revised.minutes == REVISIONS_AT_ONCE;
+                telemetry::revised(revised, took);
+            }
+            Errand::Revision(Err(error), _) => {
+                self.is_revision_due = true;
+                return Err(error.into());
+            }
         }
         Ok(())
+    }
+
+    /// The database is not away, at least.
+    fn database_answers<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> anyhow::Result<()> {
+        self.parts.health.database.ready();
+        if self
+            .pause
+            .as_ref()
+            .is_some_and(|pause| pause.need == Need::Registry)
+        {
+            return Ok(());
+        }
+        self.read_on(consumer)
     }
 
     /// Nothing is away any more.
     fn go_on<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> anyhow::Result<()> {
         self.parts.health.database.ready();
         self.parts.health.registry.ready();
-        if self.pause.take().is_some() {
+        self.read_on(consumer)
+    }
+
+    fn read_on<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> anyhow::Result<()> {
+        let was_braked = std::mem::take(&mut self.is_braked);
+        let was_away = self.pause.take().is_some();
+        if was_away {
             tracing::info!("going on");
+        }
+        if was_away || was_braked {
             consumer.resume(&consumer.assignment()?)?;
         }
         Ok(())
@@ -332,21 +453,26 @@ impl Worker {
     fn wait<C: ConsumerContext>(
         &mut self,
         consumer: &BaseConsumer<C>,
-        need: Need,
-        why: &str,
+        trouble: Trouble,
     ) -> anyhow::Result<()> {
-        if self.pause.is_none() {
+        let (need, why) = match trouble {
+            Trouble::Away(need, why) => (need, why),
+            Trouble::Final(error) => return Err(error),
+        };
+        if !self.is_at_rest() {
             consumer.pause(&consumer.assignment()?)?;
         }
         let pause = self.pause.get_or_insert_with(|| Pause {
+            need,
             until: Instant::now(),
             waits: waits(),
         });
+        pause.need = need;
         let wait = pause.waits.next().unwrap_or(POLL);
         pause.until = Instant::now() + wait;
-        let rows = self.parts.batch.rows().len();
+        let rows = self.parts.pipeline.rows();
         tracing::warn!(why, rows, retry_in_ms = wait.as_millis() as u64, "waiting");
-        self.parts.health.not_ready(need, why);
+        self.parts.health.not_ready(need, &why);
         Ok(())
     }
 

@@ -36,6 +36,22 @@ pub fn leave<C: ConsumerContext>(consumer: &BaseConsumer<C>, limit: Duration) ->
     }
 }
 
+/// Serves the rebalances that wait to be served, of a paused consumer that closes without leaving its group: a static
+/// member, which keeps its partitions until it is back. Records that still come are dropped.
+///
+/// False if that took longer than `limit`.
+pub fn stay<C: ConsumerContext>(consumer: &BaseConsumer<C>, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        let begun = Instant::now();
+        let _ = consumer.poll(POLL);
+        if begun.elapsed() >= POLL {
+            return true;
+        }
+    }
+    false
+}
+
 /// Drops a consumer whose work is done. A rebalance may begin in the very moment of closing; so a close that hangs is
 /// left alone after some seconds, with a warning: nothing is lost by it, the group notices by the session's end.
 pub fn close<C: ConsumerContext + 'static>(consumer: BaseConsumer<C>) {

@@ -1,21 +1,34 @@
 //! What has been read and is not stored yet, and how far each partition is. Pure: it knows no clock, no SQL and no
 //! Kafka client.
 //!
-//! **Invariant.** The rows of a batch are those of the records from `stored` to below `next` of each lane, each once.
+//! One batch fills while the one before is stored: [`Pipeline`] keeps the two in order, [`Batch`] is the one that fills,
+//! [`Sealed`] the one that is stored.
+//!
+//! **Invariant.** The rows of a batch are those of the records from `begin` to below `next` of each lane, each once.
 
+mod pipeline;
 mod rows;
+mod sealed;
+mod seen;
+mod turbines;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use domain::{Closed, FarmId, FarmWindow, Reading, TurbineWindow};
+use domain::{Closed, FarmId, FarmWindow, Reading, Timestamp, TurbineWindow};
 use platform::LateReading;
 use rdkafka::message::Headers;
 
 use crate::lane::Lane;
 use crate::rows::reading::Place;
 
-pub use rows::{DailyTable, Day, LateMark, Rows, Span, day_of};
+pub use pipeline::Pipeline;
+pub use rows::{DailyTable, Day, LateMark, Rows, day_of};
+pub use sealed::{Move, Sealed};
+pub use seen::{Seen, Span};
+pub use turbines::TurbineSpan;
+
+use turbines::Turbines;
 
 /// When a batch is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +37,8 @@ pub struct BatchLimits {
     pub rows: u64,
     /// Memory, bytes.
     pub bytes: usize,
+    /// Partitions of days: each that a transaction writes into takes locks, of which a server has only so many.
+    pub days: usize,
     /// How long the first row may wait.
     pub age: Duration,
 }
@@ -50,21 +65,30 @@ pub enum Taken<'a, H> {
 pub struct Progress {
     /// The next offset by the database.
     pub stored: i64,
+    /// Where the batch begins: where the one before it ends.
+    pub begin: i64,
     /// The next offset to be read.
     pub next: i64,
-    /// Records between the two that became rows or marks.
+    /// Records of the batch that became rows or marks.
     pub taken: u64,
-    /// Records between the two that became nothing.
+    /// Records of the batch that became nothing.
     pub refused: u64,
+    /// When the broker appended the last record that was read.
+    pub read_at: Option<Timestamp>,
+    /// When the broker appended the last record that is stored.
+    pub stored_at: Option<Timestamp>,
 }
 
-/// What has been read and is not stored yet.
+/// The batch that fills.
 #[derive(Debug)]
 pub struct Batch {
     limits: BatchLimits,
     lanes: BTreeMap<Lane, Progress>,
     rows: Rows,
+    turbines: Turbines,
     since: Option<Instant>,
+    /// The memory of a batch that is stored.
+    spare: Option<Rows>,
 }
 
 impl Batch {
@@ -74,7 +98,9 @@ impl Batch {
             limits,
             lanes: BTreeMap::new(),
             rows: Rows::default(),
+            turbines: Turbines::default(),
             since: None,
+            spare: None,
         }
     }
 
@@ -83,15 +109,10 @@ impl Batch {
         debug_assert!(
             self.lanes
                 .get(&lane)
-                .is_none_or(|progress| progress.next == progress.stored),
+                .is_none_or(|progress| progress.next == progress.begin),
             "a lane is placed anew only without rows of it"
         );
-        let progress = Progress {
-            stored,
-            next: stored,
-            ..Progress::default()
-        };
-        self.lanes.insert(lane, progress);
+        self.lanes.insert(lane, Progress::at(stored));
     }
 
     /// Gives a lane up; its rows must have been stored or forgotten before.
@@ -117,11 +138,13 @@ impl Batch {
             return;
         };
         progress.next = place.offset + 1;
+        progress.read_at = Some(place.appended_at);
         if matches!(taken, Taken::Refused) {
             progress.refused += 1;
         } else {
             progress.taken += 1;
-            self.rows.put(taken, place);
+            let is_suspect = matches!(&taken, Taken::Reading(reading) if self.turbines.observe(reading));
+            self.rows.put(taken, place, is_suspect);
         }
         self.since.get_or_insert(now);
     }
@@ -141,12 +164,16 @@ impl Batch {
         self.since.is_none()
     }
 
+    /// Whether it should take no more.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= self.limits.rows
+            || self.rows.size() >= self.limits.bytes
+            || self.rows.days.len() >= self.limits.days
+    }
+
     /// Whether it is full, or the first row has waited long enough.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.since.is_some()
-            && (self.rows.len() >= self.limits.rows
-                || self.rows.bytes() >= self.limits.bytes
-                || self.due_in(now) == Some(Duration::ZERO))
+        self.since.is_some() && (self.due_in(now) == Some(Duration::ZERO) || self.is_full())
     }
 
     /// How long the first row may still wait.
@@ -155,41 +182,81 @@ impl Batch {
         Some(self.limits.age.saturating_sub(age))
     }
 
-    /// What is to be stored.
+    /// What has been taken.
     pub const fn rows(&self) -> &Rows {
         &self.rows
     }
 
-    /// The lanes that the batch moves.
-    pub fn moves(&self) -> impl Iterator<Item = (Lane, Progress)> + '_ {
-        self.lanes()
-            .filter(|(_, progress)| progress.next != progress.stored)
+    /// Takes out what is to be stored, and begins the next batch where it ends.
+    pub fn seal(&mut self) -> Sealed {
+        let moved = self
+            .lanes
+            .iter_mut()
+            .filter(|(_, progress)| progress.next != progress.begin);
+        let moves = moved
+            .map(|(&lane, progress)| {
+                let sealed = Move {
+                    lane,
+                    expected: progress.begin,
+                    next: progress.next,
+                    taken: progress.taken,
+                    refused: progress.refused,
+                    appended_at: progress.read_at,
+                };
+                *progress = Progress {
+                    begin: progress.next,
+                    taken: 0,
+                    refused: 0,
+                    ..*progress
+                };
+                sealed
+            })
+            .collect();
+        let empty = self.spare.take().unwrap_or_default();
+        self.since = None;
+        Sealed {
+            moves,
+            rows: std::mem::replace(&mut self.rows, empty),
+            turbines: self.turbines.take_batch(),
+        }
     }
 
-    /// All of it is in the database.
-    pub fn stored(&mut self) {
-        for progress in self.lanes.values_mut() {
-            *progress = Progress {
-                stored: progress.next,
-                next: progress.next,
-                ..Progress::default()
-            };
+    /// A sealed batch is in the database; its memory is used again.
+    pub fn stored(&mut self, sealed: Sealed) {
+        for moved in &sealed.moves {
+            if let Some(progress) = self.lanes.get_mut(&moved.lane) {
+                progress.stored = moved.next;
+                progress.stored_at = moved.appended_at;
+            }
         }
-        self.rows.clear();
-        self.since = None;
+        self.reuse(sealed.rows);
     }
 
     /// Forgets the rows; every lane must be read again from what the database says.
     pub fn forget(&mut self) {
         for progress in self.lanes.values_mut() {
-            *progress = Progress {
-                stored: progress.stored,
-                next: progress.stored,
-                ..Progress::default()
-            };
+            *progress = Progress::at(progress.stored);
         }
         self.rows.clear();
+        self.turbines = Turbines::default();
         self.since = None;
+    }
+
+    fn reuse(&mut self, mut rows: Rows) {
+        rows.clear();
+        self.spare = Some(rows);
+    }
+}
+
+impl Progress {
+    /// With nothing read beyond what is stored.
+    pub fn at(stored: i64) -> Self {
+        Self {
+            stored,
+            begin: stored,
+            next: stored,
+            ..Self::default()
+        }
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Closed, FarmId, Reading, TimeDelta, Timestamp, TurbineId};
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
+use domain::{Closed, FarmId, Reading, TimeDelta, Timestamp};
 use platform::LateReading;
 use rdkafka::message::Headers;
 
@@ -30,15 +28,6 @@ pub enum DailyTable {
 /// A day (UTC), counted from 1970-01-01.
 pub type Day = i64;
 
-/// The first and the last event time of a turbine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// The earliest.
-    pub first: Timestamp,
-    /// The latest.
-    pub last: Timestamp,
-}
-
 /// A window that a late reading has changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LateMark {
@@ -51,10 +40,12 @@ pub struct LateMark {
 }
 
 /// The rows of a batch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rows {
-    /// Of `readings`.
+    /// Of `readings`, those that look new.
     pub readings: CopyBuffer,
+    /// Of `readings` too: those whose turbine and time may be there already, or among the ones before.
+    pub suspects: CopyBuffer,
     /// Of `farm_windows`.
     pub farm_windows: CopyBuffer,
     /// Of `turbine_windows`.
@@ -65,51 +56,39 @@ pub struct Rows {
     pub late: BTreeMap<LateMark, i64>,
     /// The partitions that the rows need.
     pub days: BTreeSet<(DailyTable, Day)>,
-    turbines: HashMap<FarmId, HashMap<TurbineId, Span>>,
 }
 
 impl Rows {
-    /// Rows of all tables.
+    /// Rows of all tables, and marks.
     pub fn len(&self) -> u64 {
-        let buffers = [
-            &self.readings,
-            &self.farm_windows,
-            &self.turbine_windows,
-            &self.dead_letters,
-        ];
-        buffers.into_iter().map(CopyBuffer::rows).sum()
+        let rows: u64 = self.buffers().into_iter().map(CopyBuffer::rows).sum();
+        rows + self.late.len() as u64
     }
 
-    /// Whether there is no row.
+    /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Turbines that have readings among the rows, with their first and last event time, in the order of ids: so two
-    /// who store at once lock in the same order.
-    pub fn turbines(&self) -> Vec<(&FarmId, &TurbineId, Span)> {
-        let mut all: Vec<_> = self
-            .turbines
-            .iter()
-            .flat_map(|(farm, turbines)| turbines.iter().map(move |(turbine, &span)| (farm, turbine, span)))
-            .collect();
-        all.sort_unstable_by_key(|&(farm, turbine, _)| (farm, turbine));
-        all
+    /// How much memory they take, bytes.
+    pub fn size(&self) -> usize {
+        let rows: usize = self.buffers().into_iter().map(CopyBuffer::size).sum();
+        rows + self.late.len() * size_of::<(LateMark, i64)>()
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        let buffers = [
+    const fn buffers(&self) -> [&CopyBuffer; 5] {
+        [
             &self.readings,
+            &self.suspects,
             &self.farm_windows,
             &self.turbine_windows,
             &self.dead_letters,
-        ];
-        buffers.into_iter().map(CopyBuffer::len).sum()
+        ]
     }
 
-    pub(super) fn put<H: Headers>(&mut self, taken: Taken<'_, H>, place: Place) {
+    pub(super) fn put<H: Headers>(&mut self, taken: Taken<'_, H>, place: Place, is_suspect: bool) {
         match taken {
-            Taken::Reading(reading) => self.put_reading(reading, place),
+            Taken::Reading(reading) => self.put_reading(reading, place, is_suspect),
             Taken::FarmWindow(Closed { window, close_reason }) => {
                 let origin = Origin::closed(*close_reason, place);
                 window::put_farm(&mut self.farm_windows, window, origin);
@@ -128,23 +107,14 @@ impl Rows {
         }
     }
 
-    fn put_reading(&mut self, reading: &Reading<'_>, place: Place) {
-        reading::put(&mut self.readings, reading, place);
+    fn put_reading(&mut self, reading: &Reading<'_>, place: Place, is_suspect: bool) {
+        let buffer = if is_suspect {
+            &mut self.suspects
+        } else {
+            &mut self.readings
+        };
+        reading::put(buffer, reading, place);
         self.need(DailyTable::Readings, reading.event_time);
-        let turbines = match self.turbines.entry_ref(reading.farm_id.as_ref()) {
-            EntryRef::Occupied(entry) => entry.into_mut(),
-            EntryRef::Vacant(entry) => entry.insert_with_key(reading.to_farm_id(), HashMap::new()),
-        };
-        let span = Span {
-            first: reading.event_time,
-            last: reading.event_time,
-        };
-        match turbines.entry_ref(reading.turbine_id.as_ref()) {
-            EntryRef::Occupied(entry) => entry.into_mut().include(span),
-            EntryRef::Vacant(entry) => {
-                entry.insert_with_key(reading.to_turbine_id(), span);
-            }
-        }
     }
 
     fn mark(&mut self, farm_id: FarmId, late: &LateReading) {
@@ -166,19 +136,12 @@ impl Rows {
 
     pub(super) fn clear(&mut self) {
         self.readings.clear();
+        self.suspects.clear();
         self.farm_windows.clear();
         self.turbine_windows.clear();
         self.dead_letters.clear();
         self.late.clear();
         self.days.clear();
-        self.turbines.clear();
-    }
-}
-
-impl Span {
-    fn include(&mut self, other: Self) {
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
     }
 }
 

@@ -1,12 +1,11 @@
 //! What holds of every batch.
 
-use std::collections::BTreeSet;
-
 use domain::{Limits, Metric, RawReading, TimeDelta, Timestamp};
 use proptest::prelude::*;
 use rdkafka::message::OwnedHeaders;
 
 use super::*;
+use crate::copy::{read_bigint, read_integer};
 use crate::lane::Topic;
 
 const DAY: TimeDelta = TimeDelta::from_secs(86_400);
@@ -14,6 +13,7 @@ const DAY: TimeDelta = TimeDelta::from_secs(86_400);
 const LIMITS: BatchLimits = BatchLimits {
     rows: 3,
     bytes: 100_000,
+    days: 2,
     age: Duration::from_millis(150),
 };
 
@@ -44,9 +44,9 @@ fn push(batch: &mut Batch, partition: i32, offset: i64, now: Instant) {
     batch.push(lane(partition), place(partition, offset), letter, now);
 }
 
-fn moves(batch: &Batch) -> Vec<(i32, i64, i64)> {
-    let moved = |(lane, progress): (Lane, Progress)| (lane.partition, progress.stored, progress.next);
-    batch.moves().map(moved).collect()
+fn moves(sealed: &Sealed) -> Vec<(i32, i64, i64)> {
+    let moved = |moved: &Move| (moved.lane.partition, moved.expected, moved.next);
+    sealed.moves.iter().map(moved).collect()
 }
 
 #[test]
@@ -61,7 +61,11 @@ fn a_batch_is_due_when_it_is_full_or_its_first_row_is_old() {
     assert!(batch.is_due(start + LIMITS.age));
     push(&mut batch, 1, 0, start);
     assert!(batch.is_due(start), "three rows are all that it may have");
-    batch.stored();
+    let sealed = batch.seal();
+    assert_eq!(
+        (sealed.rows.len(), moves(&sealed)),
+        (3, vec![(0, 10, 12), (1, 0, 1)])
+    );
     assert!(!batch.is_due(start + LIMITS.age) && batch.is_empty());
 }
 
@@ -72,11 +76,13 @@ fn a_batch_of_nothing_but_refusals_or_gaps_is_stored_too() {
     batch.push::<OwnedHeaders>(lane(0), place(0, 10), Taken::Refused, now);
     batch.skip_to(lane(1), 2, now);
     batch.skip_to(lane(1), 1, now);
-    assert_eq!(moves(&batch), [(0, 10, 11), (1, 0, 2)]);
     assert!(batch.rows().is_empty() && batch.is_due(now + LIMITS.age));
-    let refused: Vec<_> = batch
-        .lanes()
-        .map(|(_, progress)| (progress.taken, progress.refused))
+    let sealed = batch.seal();
+    assert_eq!(moves(&sealed), [(0, 10, 11), (1, 0, 2)]);
+    let refused: Vec<_> = sealed
+        .moves
+        .iter()
+        .map(|moved| (moved.taken, moved.refused))
         .collect();
     assert_eq!(refused, [(0, 1), (0, 0)]);
 }
@@ -89,7 +95,7 @@ fn what_comes_again_or_to_others_is_not_wanted() {
     push(&mut batch, 0, 12, now);
     assert!(!batch.wants(lane(0), 12) && batch.wants(lane(0), 13));
     batch.forget();
-    assert!(batch.wants(lane(0), 12) && batch.is_empty() && moves(&batch).is_empty());
+    assert!(batch.wants(lane(0), 12) && batch.is_empty() && batch.seal().moves.is_empty());
     batch.disown(lane(0));
     assert!(!batch.wants(lane(0), 12));
 }
@@ -99,105 +105,257 @@ fn readings_tell_which_days_and_turbines_they_are_of() {
     let day = |day: i64| Timestamp::from_micros((20_000 + day) * DAY.as_micros());
     let mut batch = batch();
     for (offset, (turbine, time)) in (10..).zip([("T2", day(1)), ("T1", day(0)), ("T2", day(0))]) {
-        let raw = RawReading {
-            farm_id: "north".into(),
-            turbine_id: turbine.into(),
-            event_time: time,
-            metrics: [(Metric::WindSpeed, 1.0)].into_iter().collect(),
-            ..RawReading::default()
-        };
-        let reading = domain::validate(raw, day(2), &Limits::default()).unwrap();
-        let taken = Taken::<OwnedHeaders>::Reading(&reading);
-        batch.push(lane(0), place(0, offset), taken, Instant::now());
+        push_reading(&mut batch, offset, turbine, time);
     }
-    let days: Vec<_> = batch.rows().days.iter().copied().collect();
+    assert!(batch.is_full(), "two days are all that it may have");
+    let sealed = batch.seal();
+    let days: Vec<_> = sealed.rows.days.iter().copied().collect();
     assert_eq!(
         days,
         [(DailyTable::Readings, 20_000), (DailyTable::Readings, 20_001)]
     );
-    let turbines: Vec<_> = batch
-        .rows()
-        .turbines()
-        .into_iter()
-        .map(|(_, turbine, span)| (turbine.to_string(), span.first, span.last))
-        .collect();
+    let spans = |sealed: &Sealed| -> Vec<_> {
+        let turbines = sealed.turbines.iter();
+        turbines
+            .map(|turbine| {
+                (
+                    turbine.turbine_id.to_string(),
+                    turbine.span.first,
+                    turbine.span.last,
+                )
+            })
+            .collect()
+    };
     assert_eq!(
-        turbines,
+        spans(&sealed),
         [
             ("T1".to_owned(), day(0), day(0)),
             ("T2".to_owned(), day(0), day(1))
         ]
     );
+    push_reading(&mut batch, 13, "T1", day(1));
+    assert_eq!(spans(&batch.seal()), [("T1".to_owned(), day(1), day(1))]);
+}
+
+#[test]
+fn a_reading_that_may_be_there_already_is_put_aside() {
+    let mut batch = batch();
+    let time = |seconds: i64| Timestamp::from_micros(20_000 * DAY.as_micros() + seconds * 1_000_000);
+    for (offset, (turbine, seconds)) in
+        (10..).zip([("T1", 1), ("T2", 1), ("T1", 1), ("T1", 2), ("T2", 1), ("T2", 3)])
+    {
+        push_reading(&mut batch, offset, turbine, time(seconds));
+    }
+    assert_eq!(
+        (batch.rows().readings.rows(), batch.rows().suspects.rows()),
+        (4, 2)
+    );
+    let sealed = batch.seal();
+    batch.stored(sealed);
+    push_reading(&mut batch, 16, "T1", time(2));
+    assert_eq!(
+        batch.rows().suspects.rows(),
+        1,
+        "it is remembered from batch to batch"
+    );
+    batch.forget();
+    push_reading(&mut batch, 16, "T1", time(2));
+    assert_eq!(
+        batch.rows().suspects.rows(),
+        0,
+        "what is read again is as good as new"
+    );
+}
+
+fn push_reading(batch: &mut Batch, offset: i64, turbine: &'static str, time: Timestamp) {
+    let raw = RawReading {
+        farm_id: "north".into(),
+        turbine_id: turbine.into(),
+        event_time: time,
+        metrics: [(Metric::WindSpeed, 1.0)].into_iter().collect(),
+        ..RawReading::default()
+    };
+    let reading = domain::validate(raw, time, &Limits::default()).unwrap();
+    let taken = Taken::<OwnedHeaders>::Reading(&reading);
+    batch.push(lane(0), place(0, offset), taken, Instant::now());
 }
 
 #[derive(Debug, Clone)]
 enum Event {
     /// A record of this lane, so many offsets after the last one, maybe once more.
     Record(i32, i64, bool),
+    /// The next batch goes to the database.
+    Store,
+    /// It arrives there.
     Stored,
+    /// It does not.
+    Failed,
+    /// It arrives there, and nobody hears of it.
+    StoredUnheard,
+    /// Everything is read again.
     Forgotten,
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let record =
         (0..2_i32, 1..3_i64, any::<bool>()).prop_map(|(lane, by, again)| Event::Record(lane, by, again));
-    let event = prop_oneof![6 => record, 2 => Just(Event::Stored), 1 => Just(Event::Forgotten)];
-    prop::collection::vec(event, 0..60)
+    let event = prop_oneof![
+        8 => record,
+        4 => Just(Event::Store),
+        2 => Just(Event::Stored),
+        1 => Just(Event::Failed),
+        1 => Just(Event::StoredUnheard),
+        1 => Just(Event::Forgotten),
+    ];
+    prop::collection::vec(event, 0..80)
 }
 
-proptest! {
-    /// A log that is read again from what is stored, whenever the batch is forgotten, is stored whole and once.
-    #[test]
-    fn a_batch_neither_loses_nor_doubles_a_record(events in events()) {
-        let now = Instant::now();
-        let mut batch = Batch::new(LIMITS);
-        let (mut log, mut stored) = ([vec![], vec![]], [vec![], vec![]]);
+/// A log of two partitions, a database, and a pipeline between them.
+struct World {
+    log: [Vec<i64>; 2],
+    /// Offsets of the rows, and the next offset of each partition.
+    rows: [Vec<i64>; 2],
+    next: [i64; 2],
+    pipeline: Pipeline,
+    out: Option<Sealed>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut pipeline = Pipeline::new(Batch::new(LIMITS));
         for partition in 0..2 {
-            batch.own(lane(partition), 0);
+            pipeline.own(lane(partition), 0);
         }
-        for event in events {
-            match event {
-                Event::Record(partition, by, again) => {
-                    let records: &mut Vec<i64> = &mut log[usize::try_from(partition).unwrap()];
-                    let offset = records.last().map_or(0, |last| last + by);
-                    records.push(offset);
-                    for _ in 0..=usize::from(again) {
-                        if batch.wants(lane(partition), offset) {
-                            push(&mut batch, partition, offset, now);
-                        }
-                    }
+        Self {
+            log: [vec![], vec![]],
+            rows: [vec![], vec![]],
+            next: [0; 2],
+            pipeline,
+            out: None,
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Record(partition, by, again) => {
+                let records = &mut self.log[index(partition)];
+                let offset = records.last().map_or(0, |last| last + by);
+                records.push(offset);
+                for _ in 0..=usize::from(again) {
+                    self.read(partition, offset);
                 }
-                Event::Stored => store(&mut batch, &log, &mut stored),
-                Event::Forgotten => {
-                    batch.forget();
-                    // reading on from what the database says
-                    for (lane, progress) in batch.lanes().collect::<Vec<_>>() {
-                        let records = &log[usize::try_from(lane.partition).unwrap()];
-                        for &offset in records.iter().filter(|&&offset| offset >= progress.stored) {
-                            push(&mut batch, lane.partition, offset, now);
-                        }
+            }
+            Event::Store => self.out = self.out.take().or_else(|| self.pipeline.next()),
+            Event::Stored => {
+                if let Some(sealed) = self.out.take() {
+                    match self.commit(&sealed) {
+                        Ok(()) => self.pipeline.stored(sealed),
+                        Err(()) => self.pipeline.fenced(),
                     }
                 }
             }
+            Event::Failed => {
+                if let Some(sealed) = self.out.take() {
+                    self.pipeline.failed(sealed);
+                }
+            }
+            Event::StoredUnheard => {
+                if let Some(sealed) = self.out.take() {
+                    let _ = self.commit(&sealed);
+                    self.pipeline.failed(sealed);
+                }
+            }
+            Event::Forgotten => self.pipeline.forget(),
         }
-        store(&mut batch, &log, &mut stored);
-        prop_assert_eq!(&stored, &log);
-        prop_assert_eq!(stored.map(|offsets| offsets.into_iter().collect::<BTreeSet<_>>().len()), log.map(|l| l.len()));
+        if self.pipeline.is_displaced() && self.out.is_none() {
+            self.replace();
+        }
+    }
+
+    fn read(&mut self, partition: i32, offset: i64) {
+        if self.pipeline.wants(lane(partition), offset) && self.pipeline.has_room() {
+            let letter = Taken::<OwnedHeaders>::DeadLetter(None, None, None);
+            let now = Instant::now();
+            self.pipeline
+                .push(lane(partition), place(partition, offset), letter, now);
+        }
+    }
+
+    /// Reads on from what the database says, as after a seek.
+    fn replace(&mut self) {
+        self.pipeline
+            .replaced([0, 1].map(|partition| (lane(partition), self.next[index(partition)])));
+        self.read_on();
+    }
+
+    fn read_on(&mut self) {
+        for partition in 0..2 {
+            for offset in self.log[index(partition)].clone() {
+                self.read(partition, offset);
+            }
+        }
+    }
+
+    /// As the database would take it: all or nothing, by compare-and-set.
+    fn commit(&mut self, sealed: &Sealed) -> Result<(), ()> {
+        let holds = |moved: &Move| self.next[index(moved.lane.partition)] == moved.expected;
+        if !sealed.moves.iter().all(holds) {
+            return Err(());
+        }
+        for moved in &sealed.moves {
+            let partition = index(moved.lane.partition);
+            let covered = self.log[partition]
+                .iter()
+                .filter(|&&offset| (moved.expected..moved.next).contains(&offset));
+            assert_eq!(covered.count() as u64, moved.taken);
+            self.next[partition] = moved.next;
+        }
+        for row in 0..usize::try_from(sealed.rows.dead_letters.rows()).unwrap() {
+            let fields: Vec<_> = sealed.rows.dead_letters.fields(row).take(2).collect();
+            let partition = fields[0].and_then(read_integer).unwrap();
+            let offset = fields[1].and_then(read_bigint).unwrap();
+            self.rows[index(partition)].push(offset);
+        }
+        Ok(())
+    }
+
+    /// Until there is nothing left to do.
+    fn drain(&mut self) {
+        while self.rows != self.log {
+            self.read_on();
+            self.apply(Event::Store);
+            assert!(self.out.is_some(), "nothing to store, and not all is stored");
+            self.apply(Event::Stored);
+        }
     }
 }
 
-/// As the database would take it: as many rows as its moves cover records.
-fn store(batch: &mut Batch, log: &[Vec<i64>; 2], stored: &mut [Vec<i64>; 2]) {
-    let mut rows = 0;
-    for (lane, progress) in batch.moves() {
-        let partition = usize::try_from(lane.partition).unwrap();
-        let covered = log[partition]
-            .iter()
-            .filter(|&&offset| (progress.stored..progress.next).contains(&offset));
-        stored[partition].extend(covered.clone());
-        assert_eq!(covered.count() as u64, progress.taken);
-        rows += progress.taken;
+fn index(partition: i32) -> usize {
+    usize::try_from(partition).unwrap()
+}
+
+proptest! {
+    /// Whatever becomes of batches on their way, each record is stored once, and in order.
+    #[test]
+    fn batches_neither_lose_nor_double_nor_disorder_a_record(events in events()) {
+        let mut world = World::new();
+        for event in events {
+            world.apply(event);
+            for partition in 0..2 {
+                let below = world.log[partition].iter().filter(|&&offset| offset < world.next[partition]);
+                prop_assert!(below.eq(world.rows[partition].iter()), "rows are those below the next offset");
+            }
+        }
+        world.drain();
+        prop_assert_eq!(&world.rows, &world.log);
     }
-    assert_eq!(rows, batch.rows().dead_letters.rows());
-    batch.stored();
+
+    #[test]
+    fn a_batch_takes_no_more_than_it_may(offsets in prop::collection::vec(1..5_i64, 1..50)) {
+        let mut world = World::new();
+        for by in offsets {
+            world.apply(Event::Record(0, by, false));
+            prop_assert!(world.pipeline.rows() <= LIMITS.rows);
+        }
+    }
 }

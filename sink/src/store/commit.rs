@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::error::failed;
 use super::sql::{self, Table};
 use super::{Committed, Session, StoreError};
-use crate::batch::{Batch, Rows};
+use crate::batch::{Rows, Sealed, TurbineSpan};
 use crate::copy::CopyBuffer;
 use crate::lane::{Lane, Topic};
 use crate::rows::window::Of;
@@ -20,18 +20,18 @@ use crate::time::to_sql;
 const PIECE: usize = 64 * 1024;
 
 /// Straight into the tables; fails when any row is there already.
-pub(super) async fn quick(session: &mut Session, topics: &Topics, batch: &Batch) -> Result<(), StoreError> {
+pub(super) async fn quick(session: &mut Session, topics: &Topics, batch: &Sealed) -> Result<(), StoreError> {
     let mut transaction = session.begin().await?;
     timed("claim", claim(&mut transaction, topics, batch)).await?;
-    let rows = batch.rows();
-    for (table, buffer) in [
-        (&*sql::READINGS, &rows.readings),
-        (&*sql::FARM_WINDOWS, &rows.farm_windows),
-        (&*sql::TURBINE_WINDOWS, &rows.turbine_windows),
+    let rows = &batch.rows;
+    for (table, buffers) in [
+        (&*sql::READINGS, &[&rows.readings, &rows.suspects][..]),
+        (&*sql::FARM_WINDOWS, &[&rows.farm_windows]),
+        (&*sql::TURBINE_WINDOWS, &[&rows.turbine_windows]),
     ] {
-        timed("copy", copy(&mut transaction, &table.copy, buffer)).await?;
+        timed("copy", copy(&mut transaction, &table.copy, buffers)).await?;
     }
-    timed("rest", the_rest(&mut transaction, rows)).await?;
+    timed("rest", the_rest(&mut transaction, batch)).await?;
     timed("commit", finish(transaction)).await
 }
 
@@ -39,53 +39,54 @@ pub(super) async fn quick(session: &mut Session, topics: &Topics, batch: &Batch)
 pub(super) async fn careful(
     session: &mut Session,
     topics: &Topics,
-    batch: &Batch,
+    batch: &Sealed,
 ) -> Result<Committed, StoreError> {
     session.ensure_incoming().await?;
     let mut transaction = session.begin().await?;
     claim(&mut transaction, topics, batch).await?;
-    let rows = batch.rows();
+    let rows = &batch.rows;
     let mut duplicates = BTreeMap::new();
     let farm_windows = sql::take_windows(Of::Farm);
     let turbine_windows = sql::take_windows(Of::Turbine);
-    for (topic, table, buffer, take) in [
+    for (topic, table, buffers, take) in [
         (
             Topic::Readings,
             &*sql::READINGS,
-            &rows.readings,
+            &[&rows.readings, &rows.suspects][..],
             sql::TAKE_READINGS.as_str(),
         ),
         (
             Topic::FarmWindows,
             &*sql::FARM_WINDOWS,
-            &rows.farm_windows,
+            &[&rows.farm_windows],
             &farm_windows,
         ),
         (
             Topic::TurbineWindows,
             &*sql::TURBINE_WINDOWS,
-            &rows.turbine_windows,
+            &[&rows.turbine_windows],
             &turbine_windows,
         ),
     ] {
-        let taken = timed("take", take_incoming(&mut transaction, table, buffer, take)).await?;
+        let taken = timed("take", take_incoming(&mut transaction, table, buffers, take)).await?;
         for (partition, count) in taken {
             duplicates.insert(Lane { topic, partition }, count);
         }
     }
     recount(&mut transaction, topics, &duplicates).await?;
-    timed("rest", the_rest(&mut transaction, rows)).await?;
+    timed("rest", the_rest(&mut transaction, batch)).await?;
     timed("commit", finish(transaction)).await?;
     Ok(Committed { duplicates })
 }
 
-/// Copies rows as they are; of no rows nothing is sent.
+/// Copies rows of one table as they are, buffer by buffer; of no rows nothing is sent.
 pub(super) async fn copy(
     connection: &mut PgConnection,
     statement: &str,
-    buffer: &CopyBuffer,
+    buffers: &[&CopyBuffer],
 ) -> Result<(), StoreError> {
-    if buffer.is_empty() {
+    let pieces = CopyBuffer::pieces(buffers);
+    if buffers.iter().all(|buffer| buffer.is_empty()) {
         return Ok(());
     }
     fail_point::reach("before-copy");
@@ -93,7 +94,7 @@ pub(super) async fn copy(
         .copy_in_raw(statement)
         .await
         .map_err(failed("beginning to copy"))?;
-    for piece in buffer.pieces().into_iter().flat_map(|bytes| bytes.chunks(PIECE)) {
+    for piece in pieces.into_iter().flat_map(|bytes| bytes.chunks(PIECE)) {
         copy.send(piece).await.map_err(failed("copying rows"))?;
     }
     copy.finish().await.map_err(failed("copying rows"))?;
@@ -102,19 +103,16 @@ pub(super) async fn copy(
 }
 
 /// Moves the lanes, if they are where the batch begins. First of all, so that who has lost a lane does nothing else.
-async fn claim(connection: &mut PgConnection, topics: &Topics, batch: &Batch) -> Result<(), StoreError> {
+async fn claim(connection: &mut PgConnection, topics: &Topics, batch: &Sealed) -> Result<(), StoreError> {
     fail_point::reach("before-claim");
-    let moves: Vec<_> = batch.moves().collect();
+    let moves = &batch.moves;
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let names: Vec<_> = moves.iter().map(|(lane, _)| lane.topic.name(topics)).collect();
-    let partitions: Vec<_> = moves.iter().map(|(lane, _)| lane.partition).collect();
-    let expected: Vec<_> = moves.iter().map(|(_, progress)| progress.stored).collect();
-    let next: Vec<_> = moves.iter().map(|(_, progress)| progress.next).collect();
-    let taken: Vec<_> = moves.iter().map(|(_, progress)| signed(progress.taken)).collect();
-    let refused: Vec<_> = moves
-        .iter()
-        .map(|(_, progress)| signed(progress.refused))
-        .collect();
+    let names: Vec<_> = moves.iter().map(|moved| moved.lane.topic.name(topics)).collect();
+    let partitions: Vec<_> = moves.iter().map(|moved| moved.lane.partition).collect();
+    let expected: Vec<_> = moves.iter().map(|moved| moved.expected).collect();
+    let next: Vec<_> = moves.iter().map(|moved| moved.next).collect();
+    let taken: Vec<_> = moves.iter().map(|moved| signed(moved.taken)).collect();
+    let refused: Vec<_> = moves.iter().map(|moved| signed(moved.refused)).collect();
     let moved = sqlx::query(sql::CLAIM)
         .bind(names)
         .bind(partitions)
@@ -137,13 +135,13 @@ async fn claim(connection: &mut PgConnection, topics: &Topics, batch: &Batch) ->
 async fn take_incoming(
     connection: &mut PgConnection,
     table: &Table,
-    buffer: &CopyBuffer,
+    buffers: &[&CopyBuffer],
     take: &str,
 ) -> Result<Vec<(i32, i64)>, StoreError> {
-    if buffer.is_empty() {
+    if buffers.iter().all(|buffer| buffer.is_empty()) {
         return Ok(Vec::new());
     }
-    copy(connection, &table.copy_incoming, buffer).await?;
+    copy(connection, &table.copy_incoming, buffers).await?;
     let rows = sqlx::query(AssertSqlSafe(take))
         .fetch_all(connection)
         .await
@@ -171,22 +169,27 @@ async fn recount(
     Ok(())
 }
 
-async fn the_rest(connection: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    copy(connection, &sql::DEAD_LETTERS.copy, &rows.dead_letters).await?;
-    widen(connection, rows).await?;
-    mark(connection, rows).await
+async fn the_rest(connection: &mut PgConnection, batch: &Sealed) -> Result<(), StoreError> {
+    copy(connection, &sql::DEAD_LETTERS.copy, &[&batch.rows.dead_letters]).await?;
+    widen(connection, &batch.turbines).await?;
+    mark(connection, &batch.rows).await
 }
 
 /// What is known of farms and turbines.
-async fn widen(connection: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    let turbines = rows.turbines();
+async fn widen(connection: &mut PgConnection, turbines: &[TurbineSpan]) -> Result<(), StoreError> {
     if turbines.is_empty() {
         return Ok(());
     }
-    let farms: Vec<_> = turbines.iter().map(|(farm, ..)| farm.as_str()).collect();
-    let ids: Vec<_> = turbines.iter().map(|(_, turbine, _)| turbine.as_str()).collect();
-    let first: Vec<_> = turbines.iter().map(|(.., span)| to_sql(span.first)).collect();
-    let last: Vec<_> = turbines.iter().map(|(.., span)| to_sql(span.last)).collect();
+    let farms: Vec<_> = turbines.iter().map(|turbine| turbine.farm_id.as_str()).collect();
+    let ids: Vec<_> = turbines
+        .iter()
+        .map(|turbine| turbine.turbine_id.as_str())
+        .collect();
+    let first: Vec<_> = turbines
+        .iter()
+        .map(|turbine| to_sql(turbine.span.first))
+        .collect();
+    let last: Vec<_> = turbines.iter().map(|turbine| to_sql(turbine.span.last)).collect();
     let farms_query = sqlx::query(sql::FARMS).bind(&farms).bind(&first).bind(&last);
     farms_query
         .execute(&mut *connection)

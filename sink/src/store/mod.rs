@@ -20,8 +20,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 pub use error::StoreError;
 pub use revise::Revised;
 
-use crate::batch::{Batch, DailyTable, Day};
+use crate::batch::{DailyTable, Day, Sealed};
 use crate::lane::Lane;
+use crate::telemetry;
 use crate::time::date_of;
 use error::failed;
 
@@ -47,6 +48,7 @@ pub struct Store {
     options: PgConnectOptions,
     topics: Topics,
     session: Option<Session>,
+    has_connected: bool,
     /// Partitions that are known to be there.
     days: HashSet<(DailyTable, Day)>,
 }
@@ -67,6 +69,7 @@ impl Store {
                 .log_slow_statements(tracing::log::LevelFilter::Warn, SLOW),
             topics,
             session: None,
+            has_connected: false,
             days: HashSet::new(),
         }
     }
@@ -138,9 +141,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when a lane is not where the batch begins, else what the database said.
-    pub async fn commit(&mut self, batch: &Batch) -> Result<Committed, StoreError> {
+    pub async fn commit(&mut self, batch: &Sealed) -> Result<Committed, StoreError> {
         let what = "storing a batch";
-        self.ensure_days(batch.rows().days.iter().copied()).await?;
+        self.ensure_days(batch.rows.days.iter().copied()).await?;
         let topics = self.topics.clone();
         let quick = async |session: &mut Session| commit::quick(session, &topics, batch).await;
         match self.with_session(what, quick).await {
@@ -148,7 +151,7 @@ impl Store {
             Err(error) if error.is_missing_partition() => {
                 // somebody has dropped a day that we have seen
                 self.days.clear();
-                self.ensure_days(batch.rows().days.iter().copied()).await?;
+                self.ensure_days(batch.rows.days.iter().copied()).await?;
             }
             other => return other.map(|()| Committed::default()),
         }
@@ -198,15 +201,24 @@ impl Store {
         Ok(())
     }
 
+    async fn connect(&mut self) -> Result<Session, StoreError> {
+        let session = Session::open(&self.options).await?;
+        if std::mem::replace(&mut self.has_connected, true) {
+            telemetry::reconnected();
+        }
+        Ok(session)
+    }
+
     /// Runs `work` on the connection, which is made if there is none and dropped if anything fails.
     async fn with_session<T, W>(&mut self, what: &'static str, work: W) -> Result<T, StoreError>
     where
         W: AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
     {
         let limited = async {
-            let mut session = match self.session.take() {
+            let session = self.session.take();
+            let mut session = match session {
                 Some(session) => session,
-                None => Session::open(&self.options).await?,
+                None => self.connect().await?,
             };
             let result = work(&mut session).await?;
             Ok::<_, StoreError>((session, result))

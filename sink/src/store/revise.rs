@@ -181,7 +181,7 @@ async fn replace(
     rows: &CopyBuffer,
     of: Of,
 ) -> Result<u64, StoreError> {
-    copy(connection, &table.copy_incoming, rows).await?;
+    copy(connection, &table.copy_incoming, &[rows]).await?;
     let replaced = sqlx::query(AssertSqlSafe(sql::revise_windows(of)))
         .execute(connection)
         .await

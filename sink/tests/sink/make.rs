@@ -90,6 +90,7 @@ pub(crate) fn batch(stored: i64) -> Batch {
     let mut batch = Batch::new(BatchLimits {
         rows: 1_000,
         bytes: 1 << 20,
+        days: 100,
         age: Duration::ZERO,
     });
     for topic in Topic::ALL {

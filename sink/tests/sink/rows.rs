@@ -36,7 +36,7 @@ async fn a_reading_is_stored_whole() {
         1,
         raw("north", "T2", noon(86_400) + TimeDelta::from_micros(1), 0.1),
     );
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
 
     let rows = rows(&rig, "readings", "kafka_offset").await;
     let first = json!({
@@ -107,7 +107,7 @@ async fn a_window_is_stored_whole_and_what_follows_from_it_is_what_the_programs_
             Taken::TurbineWindow(turbine),
         );
     }
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
 
     let row = rows(&rig, "farm_windows", "1").await.remove(0);
     let about = json!({
@@ -253,7 +253,7 @@ async fn a_dead_letter_is_stored_whole_whatever_it_looks_like() {
         2,
         Taken::DeadLetter(None, None, None),
     );
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
 
     let rows = rows(&rig, "dead_letters", "kafka_offset").await;
     let expected = json!({

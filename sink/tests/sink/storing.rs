@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{FarmId, RawReading};
 use platform::{LateReading, Source};
-use sink::batch::{Batch, Taken};
+use sink::batch::{Batch, Sealed, Taken};
 use sink::lane::Topic;
 use sink::store::{Store, StoreError};
 use sqlx::Row;
@@ -20,7 +20,11 @@ async fn entered(rig: &Rig) -> Store {
     store
 }
 
-fn readings_batch(first: i64, readings: impl IntoIterator<Item = RawReading<'static>>) -> Batch {
+fn readings_batch(first: i64, readings: impl IntoIterator<Item = RawReading<'static>>) -> Sealed {
+    filling_batch(first, readings).seal()
+}
+
+fn filling_batch(first: i64, readings: impl IntoIterator<Item = RawReading<'static>>) -> Batch {
     let mut batch = batch(first);
     for (offset, reading) in (first..).zip(readings) {
         push_reading(&mut batch, offset, reading);
@@ -88,14 +92,14 @@ async fn who_has_lost_a_partition_stores_nothing_at_all() {
         .unwrap();
 
     // its dead letter is at the right offset, its reading is not
-    let mut batch = readings_batch(0, [raw("north", "T9", noon(5), 5.0)]);
+    let mut batch = filling_batch(0, [raw("north", "T9", noon(5), 5.0)]);
     push(
         &mut batch,
         Topic::DeadLetters,
         0,
         Taken::DeadLetter(None, None, None),
     );
-    let error = zombie.commit(&batch).await.unwrap_err();
+    let error = zombie.commit(&batch.seal()).await.unwrap_err();
     assert!(
         matches!(error, StoreError::Fenced { moved: 1, wanted: 2 }),
         "{error}"
@@ -164,10 +168,10 @@ async fn of_readings_of_one_turbine_and_time_the_first_in_the_log_stays_and_the_
 async fn refused_records_move_the_offset_and_are_counted() {
     let rig = Rig::new().await;
     let mut store = entered(&rig).await;
-    let mut batch = readings_batch(0, [raw("north", "T1", noon(0), 1.0)]);
+    let mut batch = filling_batch(0, [raw("north", "T1", noon(0), 1.0)]);
     push(&mut batch, Topic::Readings, 1, Taken::Refused);
     push(&mut batch, Topic::Readings, 5, Taken::Refused);
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
     assert_eq!(counters(&rig).await, [1, 0, 2, 6]);
 }
 
@@ -180,7 +184,7 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
     let (mut farm, turbines) = windows(&in_time);
     farm.window.rejected_count = 6;
 
-    let mut batch = readings_batch(0, in_time.clone());
+    let mut batch = filling_batch(0, in_time.clone());
     push(&mut batch, Topic::FarmWindows, 0, Taken::FarmWindow(&farm));
     for (offset, turbine) in (0..).zip(&turbines) {
         push(
@@ -192,7 +196,7 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
     }
     mark(&mut batch, 0, 2);
     mark(&mut batch, 1, 3);
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
     assert_eq!(
         store.revise(MINUTE, 10).await.unwrap().minutes,
         0,
@@ -236,7 +240,7 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
 
     let mut duplicate = crate::make::batch(2);
     mark(&mut duplicate, 2, 3);
-    store.commit(&duplicate).await.unwrap();
+    store.commit(&duplicate.seal()).await.unwrap();
     let revised = store.revise(MINUTE, 10).await.unwrap();
     assert_eq!(
         (revised.minutes, revised.changed),
@@ -250,9 +254,9 @@ async fn a_minute_that_only_late_readings_made_waits_for_its_record() {
     let rig = Rig::new().await;
     let mut store = entered(&rig).await;
     let readings = [raw("north", "T1", noon(1), 5.0), raw("north", "T1", noon(2), 6.0)];
-    let mut batch = readings_batch(0, readings.clone());
+    let mut batch = filling_batch(0, readings.clone());
     mark(&mut batch, 0, 1);
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
     assert_eq!(store.revise(MINUTE, 10).await.unwrap().changed, 1);
     let made = "SELECT count(*) FROM farm_windows w JOIN turbine_windows t USING (farm_id, window_start) \
                 WHERE w.revision = 1 AND t.revision = 1 AND w.close_reason IS NULL AND t.close_reason IS NULL \
@@ -270,7 +274,7 @@ async fn a_minute_that_only_late_readings_made_waits_for_its_record() {
         0,
         Taken::TurbineWindow(&turbines[0]),
     );
-    let committed = store.commit(&batch).await.unwrap();
+    let committed = store.commit(&batch.seal()).await.unwrap();
     assert_eq!(committed.duplicates, BTreeMap::new());
     let filled = "SELECT count(*) FROM farm_windows w JOIN turbine_windows t USING (farm_id, window_start) \
                   WHERE w.revision = 1 AND w.close_reason = 'STREAM_TIME' AND t.close_reason = 'STREAM_TIME' \
@@ -280,7 +284,7 @@ async fn a_minute_that_only_late_readings_made_waits_for_its_record() {
     // a second record of the same window would be an error elsewhere: told, and of no effect
     let mut batch = crate::make::batch(1);
     push(&mut batch, Topic::FarmWindows, 1, Taken::FarmWindow(&farm));
-    let committed = store.commit(&batch).await.unwrap();
+    let committed = store.commit(&batch.seal()).await.unwrap();
     assert_eq!(
         committed.duplicates,
         BTreeMap::from([(lane(Topic::FarmWindows), 1)])
