@@ -25,7 +25,7 @@ pub struct Audit {
     pub items: Vec<PartitionAudit>,
 }
 
-/// One partition of a topic: records below `next_offset` are in the database, each once.
+/// One partition of a topic: records from `first_offset` to below `next_offset` are in the database, each once.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PartitionAudit {
     /// The topic.
@@ -34,6 +34,8 @@ pub struct PartitionAudit {
     pub partition: i32,
     /// The offset that the next record will have; null while Kafka is away.
     pub log_end: Option<i64>,
+    /// Where the log began when the sink first saw it; what was removed before then is nobody's.
+    pub first_offset: i64,
     /// The first offset that is not yet in the database.
     pub next_offset: i64,
     /// Records that became rows.
@@ -44,7 +46,7 @@ pub struct PartitionAudit {
     pub dead_letters: i64,
     /// Offsets between the database and the log's end; null while Kafka is away.
     pub lag: Option<i64>,
-    /// Whether all records below `next_offset` are accounted for: in `readings` exactly, elsewhere no more than there
+    /// Whether all records between `first_offset` and `next_offset` are accounted for: in `readings` exactly, elsewhere no more than there
     /// are offsets, because transactions' markers take some.
     pub balanced: bool,
 }
@@ -88,15 +90,17 @@ impl Audit {
 impl PartitionAudit {
     fn of(kind: TopicKind, stored: StoredPartition, log_end: Option<i64>) -> Self {
         let next_offset = stored.next_offset;
+        let offsets = next_offset - stored.first_offset;
         let accounted = stored.stored + stored.duplicates + stored.refused;
         let is_counted = match kind {
-            TopicKind::Plain => accounted == next_offset,
-            TopicKind::Transactional => accounted <= next_offset,
+            TopicKind::Plain => accounted == offsets,
+            TopicKind::Transactional => accounted <= offsets,
         };
         Self {
             topic: stored.topic,
             partition: stored.partition,
             log_end,
+            first_offset: stored.first_offset,
             next_offset,
             stored: stored.stored,
             duplicates: stored.duplicates,
@@ -115,6 +119,7 @@ mod tests {
         StoredPartition {
             topic: topic.to_owned(),
             partition: 0,
+            first_offset: 0,
             next_offset,
             stored,
             duplicates,
@@ -142,6 +147,21 @@ mod tests {
         assert_eq!(judged(TopicKind::Plain, None, 10, [7, 2, 1]), (None, true));
         let lost_end = judged(TopicKind::Plain, Some(9), 10, [7, 2, 1]);
         assert_eq!(lost_end, (Some(0), false));
+    }
+
+    #[test]
+    fn what_was_gone_before_the_sink_came_is_not_missed() {
+        let whole = |kind, counts| {
+            let stored = StoredPartition {
+                first_offset: 100,
+                ..stored("t", 110, counts)
+            };
+            PartitionAudit::of(kind, stored, Some(110)).balanced
+        };
+        assert!(whole(TopicKind::Plain, [7, 2, 1]));
+        assert!(!whole(TopicKind::Plain, [107, 2, 1]));
+        assert!(whole(TopicKind::Transactional, [7, 2, 0]));
+        assert!(!whole(TopicKind::Transactional, [11, 0, 0]));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub struct StoredPartition {
     pub topic: String,
     /// The partition.
     pub partition: i32,
+    /// Where the log began when the sink first saw the partition.
+    pub first_offset: i64,
     /// The first offset that is not yet in the database.
     pub next_offset: i64,
     /// Records that became rows.
@@ -25,6 +27,7 @@ impl StoredPartition {
         Self {
             topic: topic.to_owned(),
             partition,
+            first_offset: 0,
             next_offset: 0,
             stored: 0,
             duplicates: 0,
@@ -36,7 +39,7 @@ impl StoredPartition {
 /// What is stored of each partition of these topics; a partition of which nothing was stored yet may be missing.
 pub async fn list(database: &PgPool, topics: &[String]) -> Result<Vec<StoredPartition>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT topic, partition, next_offset, stored, duplicates, refused FROM kafka_offsets \
+        "SELECT topic, partition, first_offset, next_offset, stored, duplicates, refused FROM kafka_offsets \
          WHERE topic = ANY ($1) ORDER BY topic, partition",
     )
     .bind(topics)

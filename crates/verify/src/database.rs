@@ -165,16 +165,17 @@ pub(crate) async fn lanes(connection: &mut PgConnection, topics: [&str; 4]) -> a
     Ok(rows.iter().map(lane).collect())
 }
 
-/// Dead letters of the readings' partitions, of records below these offsets.
+/// Dead letters of the readings' partitions, of the records that the sink has passed.
 pub(crate) async fn dead_letters(
     connection: &mut PgConnection,
     readings: &str,
-    below: &BTreeMap<i32, i64>,
+    passed: &BTreeMap<i32, LaneState>,
 ) -> anyhow::Result<BTreeMap<i32, Letters>> {
     let rows = sqlx::query(include_str!("../sql/dead_letters.sql"))
         .bind(readings)
-        .bind(below.keys().copied().collect::<Vec<_>>())
-        .bind(below.values().copied().collect::<Vec<_>>())
+        .bind(passed.keys().copied().collect::<Vec<_>>())
+        .bind(passed.values().map(|lane| lane.first_offset).collect::<Vec<_>>())
+        .bind(passed.values().map(|lane| lane.next_offset).collect::<Vec<_>>())
         .fetch_all(connection)
         .await
         .context("counting dead letters")?;

@@ -56,9 +56,9 @@ pub(crate) async fn check(
 fn extents_below(log: &Log, topic: &str, lanes: &Lanes) -> anyhow::Result<BTreeMap<i32, Extent>> {
     let mut extents = log.extents(topic)?;
     for (partition, extent) in &mut extents {
-        extent.end = lanes
-            .get(&(topic.to_owned(), *partition))
-            .map_or(extent.first, |state| state.next_offset);
+        let lane = lanes.get(&(topic.to_owned(), *partition));
+        extent.first = lane.map_or(extent.first, |lane| extent.first.max(lane.first_offset));
+        extent.end = lane.map_or(extent.first, |lane| lane.next_offset);
     }
     Ok(extents)
 }

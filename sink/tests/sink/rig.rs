@@ -7,8 +7,11 @@ use avro::{RecordType, Registry, SchemaId, encode_farm_window, encode_reading, e
 use clap::Parser;
 use domain::{Closed, FarmWindow, RawReading, TurbineWindow};
 use platform::{Health, Topics, topics};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
 use sink::Args;
 use sink::lane::Topic;
 use sink::store::Store;
@@ -154,6 +157,16 @@ impl Rig {
             )
         });
         self.send(Topic::TurbineWindows, records);
+    }
+
+    /// As Kafka's own retention would.
+    pub(crate) async fn remove_records_below(&self, topic: Topic, partition: i32, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.stack.kafka().client_config("rig").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic.name(&self.topics), partition, Offset::Offset(offset))
+            .unwrap();
+        admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
     }
 
     /// Sends records and waits until all are acknowledged.

@@ -269,6 +269,47 @@ async fn what_was_stored_is_verified_and_what_was_tampered_with_is_named() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_from_the_log_before_the_sink_came_is_not_missed() {
+    let rig = Rig::new().await;
+    let refused = raw("north", "T1", noon(0), 76.0);
+    let good = (1..4).map(|second| raw("north", "T1", noon(second), 5.0));
+    rig.send_readings(&std::iter::once(refused).chain(good).collect::<Vec<_>>())
+        .await;
+    let records = committed_records(&rig.stack.kafka(), &rig.topics.readings);
+    let letter = DeadLetter {
+        rejection: Rejection::new("wind_speed_mps", "too much"),
+        source: Some(Source {
+            topic: rig.topics.readings.clone(),
+            partition: records[0].partition,
+            offset: 0,
+            timestamp: records[0].timestamp,
+        }),
+        component: "test".into(),
+    };
+    rig.send(
+        Topic::DeadLetters,
+        [(&b"north"[..], Vec::new(), letter.to_headers())],
+    );
+    rig.remove_records_below(Topic::Readings, records[0].partition, 2)
+        .await;
+
+    let sink = rig.start(&[]);
+    rig.until("SELECT count(*) FROM dead_letters", 1).await;
+    let report = verify(&rig, Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+    let balance = report
+        .partitions
+        .iter()
+        .find(|balance| balance.appended > 0)
+        .unwrap();
+    assert_eq!(
+        (balance.appended, balance.stored, balance.dead_letters),
+        (2, 2, 0)
+    );
+    sink.stop().await;
+}
+
 fn differences<'a>(report: &'a verify::Report, claim: &str) -> &'a [String] {
     let check = report
         .checks
