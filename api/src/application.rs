@@ -16,6 +16,7 @@ use utoipa_actix_web::AppExt;
 use crate::args::{Args, DatabaseArgs};
 use crate::auth::Keys;
 use crate::background::watch_database;
+use crate::ingest::{Ingest, Repeats};
 use crate::kafka::{self, LogEnds, Publisher};
 use crate::{middleware, openapi, routes};
 
@@ -104,10 +105,15 @@ fn serve(
     let log_ends = web::Data::new(LogEnds::new(&args.kafka)?);
     let keys = web::Data::new(Keys::new(database.clone()));
     let database = web::Data::new(database);
-    let publisher = web::Data::new(publisher);
+    let ingest = web::Data::new(Ingest {
+        publisher,
+        limits: args.api.limits(),
+        most_readings: args.api.max_readings as usize,
+        repeats: Repeats::default(),
+    });
     let topics = web::Data::new(args.kafka.topics());
-    let limits = web::Data::new(args.api.limits());
     let legacy = web::Data::new(args.legacy.clone());
+    let body_limits = web::Data::new(args.api.body_limits());
     let server = HttpServer::new(move || {
         let (app, document) = App::new()
             .into_utoipa_app()
@@ -117,12 +123,11 @@ fn serve(
         app.configure(|config| routes::documentation(config, document))
             .app_data(database.clone())
             .app_data(keys.clone())
-            .app_data(publisher.clone())
+            .app_data(ingest.clone())
             .app_data(log_ends.clone())
             .app_data(topics.clone())
-            .app_data(limits.clone())
             .app_data(legacy.clone())
-            .app_data(routes::body_limit())
+            .app_data(body_limits.clone())
             .default_service(web::to(routes::nowhere))
             .wrap(actix_web::middleware::from_fn(middleware::observe))
             .wrap(tracing_actix_web::TracingLogger::default())

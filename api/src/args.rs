@@ -11,6 +11,7 @@ use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::auth::KeyHash;
+use crate::handlers::BodyLimits;
 use crate::key_command::KeyCommand;
 
 /// The port of health and metrics.
@@ -78,6 +79,18 @@ pub struct ApiArgs {
     /// readings beyond are refused
     #[arg(long, env = "EVENT_TIME_AHEAD", default_value = "30s", value_parser = platform::duration::parse)]
     pub event_time_ahead: Duration,
+
+    /// The largest body of a request, bytes, also when unpacked (1024 to 268435456); a larger one is a 413
+    #[arg(long, env = "API_MAX_BODY_BYTES", default_value_t = 8 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1_024..=268_435_456))]
+    pub max_body_bytes: u32,
+
+    /// The longest that a body may take to come (1s to 1h); a slower one is a 408
+    #[arg(long, env = "API_MAX_BODY_TIME", default_value = "30s", value_parser = platform::duration::parse)]
+    pub max_body_time: Duration,
+
+    /// The most readings of one request (1 to 1000000); more are a 413
+    #[arg(long, env = "API_MAX_READINGS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_readings: u32,
 }
 
 /// The database.
@@ -125,6 +138,12 @@ impl Args {
                 "--event-time-ahead is {ahead:?}, 0s to 1d is wanted"
             )));
         }
+        let body_time = self.api.max_body_time;
+        if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&body_time) {
+            return Err(UsageError(format!(
+                "--max-body-time is {body_time:?}, 1s to 1h is wanted"
+            )));
+        }
         let length = self.api.bootstrap_key.as_ref().map(|key| key.chars().count());
         if let Some(length) = length.filter(|length| *length < LEAST_KEY_CHARS) {
             return Err(UsageError(format!(
@@ -145,6 +164,14 @@ impl ApiArgs {
     pub fn limits(&self) -> Limits {
         Limits {
             event_time_ahead: TimeDelta::from(self.event_time_ahead),
+        }
+    }
+
+    /// How much a request may bring.
+    pub const fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            body_bytes: self.max_body_bytes as usize,
+            body_time: self.max_body_time,
         }
     }
 }
@@ -209,6 +236,10 @@ mod tests {
         assert_eq!(
             refusal(&["--event-time-ahead", "25h"]),
             "--event-time-ahead is 90000s, 0s to 1d is wanted"
+        );
+        assert_eq!(
+            refusal(&["--max-body-time", "100ms"]),
+            "--max-body-time is 100ms, 1s to 1h is wanted"
         );
         assert!(refusal(&["--database-url", "nonsense"]).starts_with("--database-url is unusable"));
         assert!(Args::try_parse_from(["api", "--legacy-time-zone", "Mars/Olympus"]).is_err());

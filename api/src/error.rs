@@ -42,6 +42,37 @@ pub enum ApiError {
         /// The limit.
         limit_bytes: usize,
     },
+    /// More readings came than one request may have.
+    #[error("the request has more than {limit} readings, the limit of one; please send them in several")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The body is packed in a way that we do not unpack.
+    #[error("a body with content-encoding '{0}' is not understood, wanted is gzip or identity")]
+    Encoding(String),
+    /// The body took too long to come.
+    #[error("the body did not come within {limit_seconds} s")]
+    TooSlow {
+        /// The limit.
+        limit_seconds: u64,
+    },
+    /// An idempotency key came again, with another request.
+    #[error("this Idempotency-Key belongs to another request; a key is for one request and its repeats")]
+    KeyReused,
+    /// Kafka went away in the middle of a request.
+    #[error(
+        "Kafka has acknowledged {acknowledged} of {records} records and is not available for the others, which may be \
+         there or not; please send all again, a reading that comes twice counts once"
+    )]
+    HalfTaken {
+        /// How many records are there for certain.
+        acknowledged: usize,
+        /// How many there are.
+        records: usize,
+        /// What became of the first of the others; for the log only.
+        cause: String,
+    },
     /// Something that we need is away; the same request may succeed later.
     #[error("{what} is not available: {cause}")]
     Unavailable {
@@ -130,6 +161,31 @@ impl ApiError {
                 "Body too large",
                 StatusCode::PAYLOAD_TOO_LARGE,
             ),
+            Self::TooMany { .. } => (
+                "urn:veleta:problem:too-many",
+                "Too many readings",
+                StatusCode::PAYLOAD_TOO_LARGE,
+            ),
+            Self::Encoding(_) => (
+                "urn:veleta:problem:encoding",
+                "Content encoding not understood",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            Self::TooSlow { .. } => (
+                "urn:veleta:problem:too-slow",
+                "Body too slow",
+                StatusCode::REQUEST_TIMEOUT,
+            ),
+            Self::KeyReused => (
+                "urn:veleta:problem:idempotency-key-reused",
+                "Idempotency key reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            Self::HalfTaken { .. } => (
+                "urn:veleta:problem:half-taken",
+                "Not all taken",
+                StatusCode::SERVICE_UNAVAILABLE,
+            ),
             Self::Unavailable { .. } => (
                 "urn:veleta:problem:unavailable",
                 "Not available",
@@ -145,33 +201,23 @@ impl ApiError {
 
     /// Logs what is our own trouble; what a client did wrong is its own to read.
     pub(crate) fn log(&self) {
-        match self {
-            Self::Unavailable { what, cause } => tracing::warn!(what, cause, "request not answered"),
-            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "request not answered"),
-            Self::KeyMissing
-            | Self::KeyUnknown
-            | Self::ScopeMissing(_)
-            | Self::FarmForbidden(_)
-            | Self::NotFound(_)
-            | Self::Parameters(_)
-            | Self::Body(_)
-            | Self::TooLarge { .. } => {}
+        if let Self::Unavailable { what, cause } = self {
+            tracing::warn!(what, cause, "request not answered");
+        } else if let Self::HalfTaken { cause, .. } = self {
+            tracing::warn!(what = "Kafka", cause, "request answered half");
+        } else if let Self::Internal(error) = self {
+            tracing::error!(error = format!("{error:#}"), "request not answered");
         }
     }
 
     /// What a client is told: nothing of our inside.
     fn detail(&self) -> String {
-        match self {
-            Self::Unavailable { what, .. } => format!("{what} is not available, please try again"),
-            Self::Internal(_) => "something went wrong here; the log has the reason".to_owned(),
-            Self::KeyMissing
-            | Self::KeyUnknown
-            | Self::ScopeMissing(_)
-            | Self::FarmForbidden(_)
-            | Self::NotFound(_)
-            | Self::Parameters(_)
-            | Self::Body(_)
-            | Self::TooLarge { .. } => self.to_string(),
+        if let Self::Unavailable { what, .. } = self {
+            format!("{what} is not available, please try again")
+        } else if let Self::Internal(_) = self {
+            "something went wrong here; the log has the reason".to_owned()
+        } else {
+            self.to_string()
         }
     }
 }
@@ -187,6 +233,13 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"veleta\""));
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            response.insert_header((header::ACCEPT_ENCODING, "gzip"));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // what is still to come of the body is not waited for
+            response.force_close();
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));

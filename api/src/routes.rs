@@ -1,7 +1,7 @@
 //! The one list of what the API answers.
 
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, PayloadConfig, Redirect};
+use actix_web::web::{self, Redirect};
 use actix_web::{HttpRequest, Responder};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::scope;
@@ -13,9 +13,6 @@ use crate::error::ApiError;
 use crate::handlers::{
     audit, dead_letters, farms, generators, ingestion, measurements, minutes, readings, turbines, windows,
 };
-
-/// The largest body, bytes.
-pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Everything that wants a key.
 pub fn configure(config: &mut ServiceConfig<'_>) {
@@ -47,11 +44,6 @@ pub fn documentation(config: &mut web::ServiceConfig, document: OpenApi) {
         .service(Redirect::new("/", "/docs/"))
         .service(Redirect::new("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document));
-}
-
-/// How large a body may be.
-pub fn body_limit() -> PayloadConfig {
-    PayloadConfig::new(MAX_BODY_BYTES)
 }
 
 /// What is asked for is none of the above.

@@ -2,7 +2,6 @@
 
 use actix_web::web::{Bytes, Data, Json};
 use actix_web::{HttpRequest, post};
-use domain::Limits;
 use platform::Rejection;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,8 +12,8 @@ use super::now;
 use crate::args::LegacyArgs;
 use crate::auth::{Keys, Scope};
 use crate::error::ApiError;
-use crate::ingest::MAX_READING_BYTES;
-use crate::kafka::{Publisher, Refused};
+use crate::ingest::{Ingest, MAX_READING_BYTES};
+use crate::kafka::Refused;
 use crate::legacy::{Detail, LegacyError, Measurement, measurement_of};
 use crate::openapi::LegacyFailures;
 
@@ -40,8 +39,7 @@ pub async fn take(
     keys: Data<Keys>,
     legacy: Data<LegacyArgs>,
     body: Result<Body, ApiError>,
-    publisher: Data<Publisher>,
-    limits: Data<Limits>,
+    ingest: Data<Ingest>,
 ) -> Result<Json<Success>, LegacyError> {
     let entered = enter(&request, &keys, &legacy, Scope::Write).await?;
     let Body(body) = body?;
@@ -53,21 +51,26 @@ pub async fn take(
         }
         .into());
     }
-    let measured = measurement_of(&body, now(), &limits);
+    let measured = measurement_of(&body, now(), &ingest.limits);
     if entered.is_none() {
         return Err(LegacyError::Unprocessable(without_key(measured.err())));
     }
     let farm = legacy.legacy_farm_id.as_str();
     match measured {
         Ok(data) => {
-            publisher.publish(&[data.to_reading(farm)], Vec::new()).await?;
+            let published = ingest.publisher.publish(&[data.to_reading(farm)], &[]).await;
+            published.map_err(ApiError::from)?;
             Ok(Json(Success {
                 status: "success",
                 data,
             }))
         }
         Err(faults) => {
-            publisher.publish(&[], refused(farm, &body, &faults)).await?;
+            let published = ingest
+                .publisher
+                .publish(&[], &refused(farm, &body, &faults))
+                .await;
+            published.map_err(ApiError::from)?;
             Err(LegacyError::Unprocessable(faults))
         }
     }

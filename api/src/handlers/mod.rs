@@ -19,6 +19,8 @@ pub mod readings;
 pub mod turbines;
 pub mod windows;
 
+pub use body::BodyLimits;
+
 use domain::{Timestamp, TurbineId};
 
 use crate::error::ApiError;

@@ -1,5 +1,9 @@
 //! One reading, an array of them, or one a line.
 
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::MAX_READING_BYTES;
@@ -8,16 +12,20 @@ use crate::error::ApiError;
 /// Splits a body into the readings that it holds, each as the bytes that came: one JSON object, an array of them, or
 /// one after the other (NDJSON). With an NDJSON content type a line that is no JSON is a reading that is refused, so
 /// that the others are taken.
+/// Never holds more than `most` and one.
 ///
 /// # Errors
-/// [`ApiError::Body`] when there is nothing, or nothing that can be taken apart, [`ApiError::TooLarge`] for a reading
-/// that cannot be one.
-pub fn split<'a>(body: &'a [u8], content_type: &str) -> Result<Vec<&'a [u8]>, ApiError> {
+/// [`ApiError::Body`] when there is nothing, or nothing that can be taken apart, [`ApiError::TooMany`] for more than
+/// `most`, [`ApiError::TooLarge`] for a reading that cannot be one.
+pub fn split<'a>(body: &'a [u8], content_type: &str, most: usize) -> Result<Vec<&'a [u8]>, ApiError> {
     let parts: Vec<&[u8]> = if content_type.contains("ndjson") || content_type.contains("jsonl") {
-        lines(body)
+        lines(body).take(most.saturating_add(1)).collect()
     } else {
-        values(body).map_err(|error| ApiError::Body(format!("the body is not JSON: {error}")))?
+        values(body, most).map_err(|error| ApiError::Body(format!("the body is not JSON: {error}")))?
     };
+    if parts.len() > most {
+        return Err(ApiError::TooMany { limit: most });
+    }
     if parts.is_empty() && body.trim_ascii().is_empty() {
         return Err(ApiError::Body(
             "the body is empty, wanted is a reading, an array of readings, or a reading a line".to_owned(),
@@ -32,22 +40,47 @@ pub fn split<'a>(body: &'a [u8], content_type: &str) -> Result<Vec<&'a [u8]>, Ap
     Ok(parts)
 }
 
-fn lines(body: &[u8]) -> Vec<&[u8]> {
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     body.split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
+}
+
+fn values(body: &[u8], most: usize) -> Result<Vec<&[u8]>, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    if body.trim_ascii_start().starts_with(b"[") {
+        let items = json.deserialize_seq(Items { most })?;
+        return json.end().map(|()| items);
+    }
+    json.into_iter::<&RawValue>()
+        .take(most.saturating_add(1))
+        .map(|value| Ok(value?.get().as_bytes()))
         .collect()
 }
 
-fn values(body: &[u8]) -> Result<Vec<&[u8]>, serde_json::Error> {
-    if body.trim_ascii_start().starts_with(b"[") {
-        let items: Vec<&RawValue> = serde_json::from_slice(body)?;
-        return Ok(items.into_iter().map(|item| item.get().as_bytes()).collect());
+/// The items of an array; those beyond `most` and one are only seen to be JSON.
+struct Items {
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de [u8]>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
     }
-    serde_json::Deserializer::from_slice(body)
-        .into_iter::<&RawValue>()
-        .map(|value| Ok(value?.get().as_bytes()))
-        .collect()
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= self.most {
+            match array.next_element::<&'de RawValue>()? {
+                Some(item) => items.push(item.get().as_bytes()),
+                None => return Ok(items),
+            }
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(items)
+    }
 }
 
 #[cfg(test)]
@@ -55,7 +88,7 @@ mod tests {
     use super::*;
 
     fn parts(body: &str, content_type: &str) -> Result<Vec<String>, String> {
-        let parts = split(body.as_bytes(), content_type).map_err(|error| error.to_string())?;
+        let parts = split(body.as_bytes(), content_type, 3).map_err(|error| error.to_string())?;
         Ok(parts
             .into_iter()
             .map(|part| String::from_utf8_lossy(part).into_owned())
@@ -103,6 +136,25 @@ mod tests {
                     .starts_with("the body is empty")
             );
         }
+    }
+
+    #[test]
+    fn one_too_many_is_told_however_they_come() {
+        let json = "application/json";
+        assert_eq!(parts("[1,2,3]", json), ok(&["1", "2", "3"]));
+        assert_eq!(parts("1\n2\n\n3\n", json), ok(&["1", "2", "3"]));
+        for (many, content_type) in [
+            ("[1,2,3,4,5]", json),
+            ("1\n2\n3\n4", json),
+            ("1\n2\n3\n4", "application/x-ndjson"),
+        ] {
+            let refusal = parts(many, content_type).unwrap_err();
+            assert!(
+                refusal.starts_with("the request has more than 3 readings"),
+                "{refusal}"
+            );
+        }
+        assert!(parts("[1,2,3,4,oops]", json).unwrap_err().contains("not JSON"));
     }
 
     #[test]

@@ -2,11 +2,32 @@
 
 mod body;
 mod json;
+mod repeats;
 mod sorted;
+mod unpack;
+
+use domain::Limits;
+
+use crate::kafka::Publisher;
 
 pub use body::split;
 pub use json::{NewReading, NewReadings, reading_of};
-pub use sorted::{Rejected, sort};
+pub use repeats::{Fingerprint, Found, Memory, Repeats, RequestName};
+pub use sorted::{Rejected, Sorted, sort};
+pub use unpack::Unpacker;
+
+/// What every way in needs.
+#[derive(Clone)]
+pub struct Ingest {
+    /// The way to Kafka.
+    pub publisher: Publisher,
+    /// What may be set about the rules.
+    pub limits: Limits,
+    /// The most readings of one request.
+    pub most_readings: usize,
+    /// Requests that may come again.
+    pub repeats: Repeats,
+}
 
 /// A single reading larger than this is none, bytes. It keeps what is refused small enough for Kafka.
 pub const MAX_READING_BYTES: usize = 256 * 1024;

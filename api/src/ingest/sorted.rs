@@ -1,5 +1,7 @@
 //! Takes what can be taken and says of the rest why not.
 
+use std::collections::HashSet;
+
 use domain::{Limits, RawReading, Timestamp, validate};
 use platform::Rejection;
 use serde::Serialize;
@@ -26,15 +28,26 @@ pub struct Rejected {
     pub message: String,
 }
 
+impl Rejected {
+    /// How much memory it takes, about.
+    pub(super) fn size_bytes(&self) -> usize {
+        let optional = [&self.field, &self.value, &self.bound];
+        let optional = optional.into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + self.rule.len() + self.message.len() + optional
+    }
+}
+
 /// The readings of a request, sorted.
 #[derive(Debug, Default)]
 pub struct Sorted {
     /// Those that are taken, valid and canonical.
     pub readings: Vec<RawReading<'static>>,
-    /// Those that are not, for the client.
-    pub rejected: Vec<Rejected>,
-    /// The same, for the dead letters.
+    /// Those that are not, and are to become dead letters.
     pub refused: Vec<Refused>,
+    /// The same, for the client.
+    rejected: Vec<Rejected>,
+    /// Those that became dead letters when the same request came before.
+    known: Vec<Rejected>,
 }
 
 impl Sorted {
@@ -45,6 +58,27 @@ impl Sorted {
             .iter()
             .map(|reading| &*reading.farm_id)
             .chain(refused)
+    }
+
+    /// What was refused, in the order of the request.
+    pub fn into_rejected(self) -> Vec<Rejected> {
+        self.into_dead_letters(|_| true)
+    }
+
+    /// What was refused and is a dead letter for certain, given that `is_sent` says which of the refused are there.
+    pub fn into_dead_letters(self, is_sent: impl Fn(usize) -> bool) -> Vec<Rejected> {
+        let sent = self
+            .rejected
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| is_sent(*place));
+        let mut all: Vec<_> = self
+            .known
+            .into_iter()
+            .chain(sent.map(|(_, rejected)| rejected))
+            .collect();
+        all.sort_by_key(|rejected| rejected.index);
+        all
     }
 
     fn refuse(&mut self, index: usize, bytes: &[u8], rejection: Rejection) {
@@ -65,9 +99,18 @@ impl Sorted {
 }
 
 /// Applies every rule to each of `parts`, with `now` in the place of the broker's clock, which decides in the end.
-pub fn sort(parts: &[&[u8]], now: Timestamp, limits: &Limits) -> Sorted {
-    let mut sorted = Sorted::default();
-    for (index, bytes) in parts.iter().enumerate() {
+/// Those that are `known` to be dead letters from an earlier attempt stay what they are.
+pub fn sort(parts: &[&[u8]], now: Timestamp, limits: &Limits, known: Vec<Rejected>) -> Sorted {
+    let is_known: HashSet<usize> = known.iter().map(|rejected| rejected.index).collect();
+    let mut sorted = Sorted {
+        known,
+        ..Sorted::default()
+    };
+    let new = parts
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !is_known.contains(index));
+    for (index, bytes) in new {
         let valid = reading_of(bytes).and_then(|raw| validate(raw, now, limits).map_err(Rejection::from));
         match valid {
             Ok(reading) => sorted.readings.push(reading.into_raw()),
@@ -104,7 +147,7 @@ mod tests {
             reading("T3", 9.0),
         ];
         let bytes: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
-        let sorted = sort(&bytes, NOW, &Limits::default());
+        let sorted = sort(&bytes, NOW, &Limits::default(), Vec::new());
 
         let taken: Vec<_> = sorted
             .readings
@@ -125,5 +168,26 @@ mod tests {
         assert_eq!(sorted.refused[0].key.as_deref(), Some("north"));
         assert_eq!(sorted.refused[1].key, None);
         assert_eq!(sorted.farms().collect::<Vec<_>>(), ["north", "north", "north"]);
+    }
+
+    #[test]
+    fn what_is_a_dead_letter_already_does_not_become_another() {
+        let parts = [
+            reading("T1", 80.0),
+            reading("T2", 80.0),
+            reading("T3", 9.0),
+            reading("T4", 80.0),
+        ];
+        let bytes: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+        let indexes = |rejected: &[Rejected]| rejected.iter().map(|r| r.index).collect::<Vec<_>>();
+        let first = sort(&bytes, NOW, &Limits::default(), Vec::new());
+        let known = first.into_dead_letters(|place| place == 1);
+        assert_eq!(indexes(&known), [1]);
+
+        let second = sort(&bytes, NOW, &Limits::default(), known);
+        let refused: Vec<_> = second.refused.iter().map(|refused| &*refused.payload).collect();
+        assert_eq!(refused, [parts[0].as_bytes(), parts[3].as_bytes()]);
+        assert_eq!(second.readings.len(), 1);
+        assert_eq!(indexes(&second.into_rejected()), [0, 1, 3]);
     }
 }

@@ -5,5 +5,5 @@ mod publisher;
 mod watch;
 
 pub use log_ends::LogEnds;
-pub use publisher::{Published, Publisher, Refused};
+pub use publisher::{Interrupted, Publisher, Refused};
 pub use watch::watch;

@@ -1,12 +1,13 @@
 //! Sends readings and dead letters, and answers only when Kafka has them.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use avro::{RecordType, Registry, SchemaId};
 use domain::RawReading;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use platform::{DeadLetter, KafkaArgs, Rejection, Topics};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
@@ -42,19 +43,22 @@ pub struct Refused {
     pub rejection: Rejection,
 }
 
-/// How many records Kafka has acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published {
-    /// Readings.
-    pub readings: usize,
-    /// Dead letters.
-    pub dead_letters: usize,
+/// Not every record was acknowledged.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// What the sender is told.
+    pub error: ApiError,
+    /// Of each of the refused, whether it is a dead letter for certain.
+    pub dead_letters: Vec<bool>,
 }
+
+/// What became of a record.
+type Sent = Result<(), KafkaError>;
 
 struct Outgoing<'t> {
     topic: &'t str,
-    key: Option<String>,
-    payload: Vec<u8>,
+    key: Option<Cow<'t, str>>,
+    payload: Cow<'t, [u8]>,
     headers: Option<OwnedHeaders>,
 }
 
@@ -91,30 +95,36 @@ impl Publisher {
     }
 
     /// Sends readings, which have been validated, and what was refused; returns when Kafka has acknowledged every one
-    /// of them. After an error some may be there already: to send all of them again does no harm, because the first
-    /// of two equal readings wins.
+    /// of them, or has had its time. To send all of them again does the readings no harm, because the first of two
+    /// equal ones wins; dead letters would be there twice.
     ///
     /// # Errors
-    /// [`ApiError::Unavailable`] when Kafka or the registry has not answered within ten seconds.
-    pub async fn publish(
-        &self,
-        readings: &[RawReading<'_>],
-        refused: Vec<Refused>,
-    ) -> Result<Published, ApiError> {
+    /// [`Interrupted`] when Kafka or the registry has not answered within ten seconds, telling what is there.
+    pub async fn publish(&self, readings: &[RawReading<'_>], refused: &[Refused]) -> Result<(), Interrupted> {
         let mut records = Vec::with_capacity(readings.len() + refused.len());
         if !readings.is_empty() {
-            let id = self.schema_id().await?;
+            let id = self.schema_id().await.map_err(|error| Interrupted {
+                error,
+                dead_letters: vec![false; refused.len()],
+            })?;
             records.extend(readings.iter().map(|reading| self.reading(id, reading)));
         }
-        let published = Published {
-            readings: readings.len(),
-            dead_letters: refused.len(),
-        };
-        records.extend(refused.into_iter().map(|refused| self.dead_letter(refused)));
-        self.send(records).await?;
-        metrics::counter!("windfarm_api_readings_acknowledged_total").increment(published.readings as u64);
-        metrics::counter!("windfarm_api_dead_letters_total").increment(published.dead_letters as u64);
-        Ok(published)
+        records.extend(refused.iter().map(|refused| self.dead_letter(refused)));
+        let sent = self.send(records).await;
+        let (of_readings, of_refused) = sent.split_at(readings.len());
+        let acknowledged = |some: &[Sent]| some.iter().filter(|sent| sent.is_ok()).count();
+        let counts = (acknowledged(of_readings), acknowledged(of_refused));
+        metrics::counter!("windfarm_api_readings_acknowledged_total").increment(counts.0 as u64);
+        metrics::counter!("windfarm_api_dead_letters_total").increment(counts.1 as u64);
+        let dead_letters = of_refused.iter().map(Result::is_ok).collect();
+        let records = sent.len();
+        match sent.into_iter().find_map(Result::err) {
+            None => Ok(()),
+            Some(error) => Err(Interrupted {
+                error: told(&error, counts.0 + counts.1, records),
+                dead_letters,
+            }),
+        }
     }
 
     /// Whether Kafka answers. Blocks for at most `patience`.
@@ -139,47 +149,41 @@ impl Publisher {
         }
     }
 
-    fn reading(&self, id: SchemaId, reading: &RawReading<'_>) -> Outgoing<'_> {
+    fn reading<'s>(&'s self, id: SchemaId, reading: &'s RawReading<'_>) -> Outgoing<'s> {
         let mut payload = Vec::with_capacity(160);
         avro::wire::frame(id, &mut payload);
         avro::encode_reading(reading, &mut payload);
         Outgoing {
             topic: &self.0.topics.readings,
-            key: Some(reading.farm_id.clone().into_owned()),
-            payload,
+            key: Some(Cow::Borrowed(&*reading.farm_id)),
+            payload: Cow::Owned(payload),
             headers: None,
         }
     }
 
-    fn dead_letter(&self, refused: Refused) -> Outgoing<'_> {
+    fn dead_letter<'s>(&'s self, refused: &'s Refused) -> Outgoing<'s> {
         let letter = DeadLetter {
-            rejection: refused.rejection,
+            rejection: refused.rejection.clone(),
             source: None,
             component: "api".into(),
         };
         Outgoing {
             topic: &self.0.topics.dead_letters,
-            key: refused.key,
-            payload: refused.payload,
+            key: refused.key.as_deref().map(Cow::Borrowed),
+            payload: Cow::Borrowed(&refused.payload),
             headers: Some(letter.to_headers()),
         }
     }
 
-    async fn send(&self, records: Vec<Outgoing<'_>>) -> Result<(), ApiError> {
+    /// What became of each record.
+    async fn send(&self, records: Vec<Outgoing<'_>>) -> Vec<Sent> {
         let producer = self.producer();
         // all are queued, in this order, when the first one is waited for
-        let sent = try_join_all(records.into_iter().map(|record| send_one(&producer, record))).await;
-        let Err(error) = sent else { return Ok(()) };
-        self.replace_if_broken(&producer);
-        Err(match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                ApiError::Body("a record is larger than Kafka takes".to_owned())
-            }
-            _ => ApiError::Unavailable {
-                what: "Kafka",
-                cause: error.to_string(),
-            },
-        })
+        let sent = join_all(records.into_iter().map(|record| send_one(&producer, record))).await;
+        if sent.iter().any(Result::is_err) {
+            self.replace_if_broken(&producer);
+        }
+        sent
     }
 
     /// An idempotent producer that has lost its place in the sequence never sends again.
@@ -203,8 +207,23 @@ impl Publisher {
     }
 }
 
-async fn send_one(producer: &FutureProducer, outgoing: Outgoing<'_>) -> Result<(), KafkaError> {
-    let mut record = FutureRecord::to(outgoing.topic).payload(&outgoing.payload);
+fn told(error: &KafkaError, acknowledged: usize, records: usize) -> ApiError {
+    let cause = error.to_string();
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            ApiError::Body("a record is larger than Kafka takes".to_owned())
+        }
+        _ if acknowledged > 0 => ApiError::HalfTaken {
+            acknowledged,
+            records,
+            cause,
+        },
+        _ => ApiError::Unavailable { what: "Kafka", cause },
+    }
+}
+
+async fn send_one(producer: &FutureProducer, outgoing: Outgoing<'_>) -> Sent {
+    let mut record = FutureRecord::to(outgoing.topic).payload(&*outgoing.payload);
     record.key = outgoing.key.as_deref();
     record.headers = outgoing.headers;
     let delivered = producer.send(record, PATIENCE).await;
@@ -217,4 +236,10 @@ fn producer(kafka: &KafkaArgs) -> anyhow::Result<FutureProducer> {
         .set("message.timeout.ms", PATIENCE.as_millis().to_string())
         .create()
         .context("kafka producer")
+}
+
+impl From<Interrupted> for ApiError {
+    fn from(interrupted: Interrupted) -> Self {
+        interrupted.error
+    }
 }

@@ -36,11 +36,15 @@ impl LegacyError {
                 "Forbidden"
             }
             Self::NoGenerator => "Generador no encontrado",
-            Self::Other(ApiError::TooLarge { .. }) => "Request Entity Too Large",
-            Self::Other(ApiError::Unavailable { .. }) => "Service Unavailable",
+            Self::Other(ApiError::TooLarge { .. } | ApiError::TooMany { .. }) => "Request Entity Too Large",
+            Self::Other(ApiError::Encoding(_)) => "Unsupported Media Type",
+            Self::Other(ApiError::TooSlow { .. }) => "Request Timeout",
+            Self::Other(ApiError::Unavailable { .. } | ApiError::HalfTaken { .. }) => "Service Unavailable",
             Self::Other(ApiError::NotFound(_)) => "Not Found",
             Self::Other(ApiError::Body(_) | ApiError::Parameters(_)) => "There was an error parsing the body",
-            Self::Unprocessable(_) | Self::Other(ApiError::Internal(_)) => "Internal Server Error",
+            Self::Unprocessable(_) | Self::Other(ApiError::Internal(_) | ApiError::KeyReused) => {
+                "Internal Server Error"
+            }
         }
     }
 }
@@ -69,7 +73,7 @@ impl ResponseError for LegacyError {
         let mut response = HttpResponse::build(self.status_code());
         match self {
             Self::Unprocessable(detail) => response.json(Unprocessable { detail }),
-            Self::Other(ApiError::Unavailable { .. }) => response
+            Self::Other(ApiError::Unavailable { .. } | ApiError::HalfTaken { .. }) => response
                 .insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
                 .json(json!({ "detail": self.words() })),
             Self::Unauthorized | Self::Forbidden | Self::NoGenerator | Self::Other(_) => {

@@ -12,6 +12,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use sqlx::PgPool;
 use testkit::{Stack, eventually};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -120,6 +121,12 @@ impl TestApi {
         create_key(&self.database, scopes, farms).await
     }
 
+    /// A connection of its own, for requests that no client would make.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        let address = self.url.strip_prefix("http://").unwrap();
+        TcpStream::connect(address).await.unwrap()
+    }
+
     /// Stops it as SIGTERM would.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.cancel();
@@ -156,4 +163,12 @@ pub(crate) async fn problem(response: Response) -> (u16, Value) {
     let problem: Value = response.json().await.unwrap();
     assert_eq!(problem["status"], status);
     (status, problem)
+}
+
+/// All that comes over a connection until its other end closes it.
+pub(crate) async fn rest(mut connection: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut connection, &mut bytes);
+    let _ = tokio::time::timeout(PATIENCE, read).await.unwrap(); // a reset is an end too
+    String::from_utf8_lossy(&bytes).into_owned()
 }

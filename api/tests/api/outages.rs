@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::RDKafkaRespErr;
 use serde_json::{Value, json};
 use testkit::eventually;
 
@@ -9,6 +11,8 @@ use crate::app::{PATIENCE, TestApi, problem};
 
 /// Nobody listens on port 1.
 const NOWHERE: &str = "127.0.0.1:1";
+
+const REFUSED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 
 const READING: &str =
     r#"{"farm_id":"north","turbine_id":"T1","event_time":"2026-11-23T10:00:00Z","wind_speed_mps":8}"#;
@@ -78,6 +82,58 @@ async fn without_kafka_nothing_is_taken_in_and_all_else_goes_on() {
         "what is not known is not guessed"
     );
     assert!(api.health.not_ready().contains_key("kafka"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_half_taken_is_said_and_a_repeat_by_name_doubles_no_dead_letter() {
+    let cluster = MockCluster::new(1).unwrap();
+    let api = TestApi::start_with(|args| {
+        let topics = args.kafka.topics();
+        for topic in [&topics.readings, &topics.dead_letters] {
+            cluster.create_topic(topic, 1, 1).unwrap();
+        }
+        cluster.topic_error(&topics.readings, REFUSED).unwrap();
+        args.kafka.bootstrap_servers = cluster.bootstrap_servers();
+        args.kafka.config = "topic.metadata.refresh.interval.ms=200".parse().unwrap();
+    })
+    .await;
+    let topics = api.stack.kafka().topics();
+    let bad = READING.replace(":8}", ":80}");
+    let body = format!("[{READING},{bad}]");
+    let post = async || {
+        let request = api
+            .request(reqwest::Method::POST, "/v1/readings")
+            .header("x-api-key", &api.key)
+            .header("idempotency-key", "one");
+        request.body(body.clone()).send().await.unwrap()
+    };
+    let response = post().await;
+    assert_eq!(response.headers()["retry-after"], "5");
+    let (status, told) = problem(response).await;
+    assert_eq!((status, &told["title"]), (503, &json!("Not all taken")));
+    assert_eq!(
+        told["detail"],
+        "Kafka has acknowledged 1 of 2 records and is not available for the others, which may be there or not; \
+         please send all again, a reading that comes twice counts once"
+    );
+
+    let fine = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    cluster.topic_error(&topics.readings, fine).unwrap();
+    let answer = eventually("the repeat is taken", PATIENCE, || async {
+        let response = post().await;
+        (response.status() == 202).then_some(response)
+    })
+    .await;
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(
+        (&answer["accepted"], &answer["rejected"][0]["index"]),
+        (&json!(1), &json!(1))
+    );
+    let mut kafka = api.stack.kafka();
+    kafka.bootstrap_servers = cluster.bootstrap_servers();
+    for topic in [&topics.readings, &topics.dead_letters] {
+        assert_eq!(testkit::records(&kafka, topic).len(), 1, "{topic}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
