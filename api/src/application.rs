@@ -1,12 +1,16 @@
 //! The server: everything is built here, and nowhere else.
 
+use std::any::Any;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use avro::Registry;
 use platform::Health;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +22,7 @@ use crate::auth::Keys;
 use crate::background::watch_database;
 use crate::ingest::{Ingest, Repeats};
 use crate::kafka::{self, LogEnds, Publisher};
+use crate::live::{Feed, FeedSettings};
 use crate::{middleware, openapi, routes};
 
 /// How long a request waits for a connection to the database before it is told to come again.
@@ -26,10 +31,14 @@ const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
 /// How long requests may take that are under way when the API stops, seconds. An acknowledgement by Kafka may take ten.
 const DRAIN_SECONDS: u64 = 12;
 
+/// How long a client may take nothing of what it is sent, milliseconds.
+const SILENCE_MS: u32 = 60_000;
+
 /// A server that is bound and runs as soon as it is polled.
 pub struct Application {
     server: Server,
     port: u16,
+    feed: Feed,
     background: TaskTracker,
 }
 
@@ -44,7 +53,9 @@ impl Application {
             .with_context(|| format!("cannot listen on {}; --address moves it", args.api.address))?;
         let port = listener.local_addr()?.port();
         let database = pool(&args.database)?;
-        let publisher = Publisher::new(args.kafka.clone(), args.registry.registry()?)?;
+        let registry = args.registry.registry()?;
+        let publisher = Publisher::new(args.kafka.clone(), registry.clone())?;
+        let feed = Feed::new(feed_settings(args, registry, database.clone())?, stop.clone());
 
         let background = TaskTracker::new();
         let database_health = health.component("database");
@@ -64,10 +75,11 @@ impl Application {
         ));
         background.close();
 
-        let server = serve(listener, args, database, publisher)?;
+        let server = serve(listener, args, database, publisher, feed.clone())?;
         Ok(Self {
             server,
             port,
+            feed,
             background,
         })
     }
@@ -75,6 +87,11 @@ impl Application {
     /// The port that it listens on.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The live stream.
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Serves until `stop` is cancelled; then takes no more requests and answers those that are under way.
@@ -101,7 +118,9 @@ fn serve(
     args: &Args,
     database: PgPool,
     publisher: Publisher,
+    feed: Feed,
 ) -> anyhow::Result<Server> {
+    let feed = web::Data::new(feed);
     let log_ends = web::Data::new(LogEnds::new(&args.kafka)?);
     let keys = web::Data::new(Keys::new(database.clone()));
     let database = web::Data::new(database);
@@ -125,6 +144,7 @@ fn serve(
             .app_data(keys.clone())
             .app_data(ingest.clone())
             .app_data(log_ends.clone())
+            .app_data(feed.clone())
             .app_data(topics.clone())
             .app_data(legacy.clone())
             .app_data(body_limits.clone())
@@ -134,11 +154,36 @@ fn serve(
             .wrap(actix_web::middleware::Compress::default())
     });
     let server = server
+        .on_connect(|connection, _| bound_silence(connection))
         .listen(listener)?
         .disable_signals()
         .shutdown_timeout(DRAIN_SECONDS)
         .run();
     Ok(server)
+}
+
+fn feed_settings(args: &Args, registry: Registry, database: PgPool) -> anyhow::Result<FeedSettings> {
+    let live = &args.api.live;
+    Ok(FeedSettings {
+        kafka: args.kafka.clone(),
+        registry,
+        limits: args.api.limits(),
+        database,
+        log_ends: LogEnds::new(&args.kafka)?,
+        capacity_bytes: live.live_memory_mib as usize * 1024 * 1024,
+        most_listeners: live.live_listeners as usize,
+        heartbeat: live.live_heartbeat,
+    })
+}
+
+/// A client that takes nothing of what it is sent for that long is gone: only the kernel can know, because nothing
+/// more is written to a connection whose buffers are full.
+fn bound_silence(connection: &dyn Any) {
+    if let Some(connection) = connection.downcast_ref::<TcpStream>()
+        && let Err(error) = set_tcp_user_timeout(connection, SILENCE_MS)
+    {
+        tracing::debug!(%error, "a connection's time is not bounded");
+    }
 }
 
 fn pool(args: &DatabaseArgs) -> anyhow::Result<PgPool> {

@@ -91,6 +91,28 @@ pub struct ApiArgs {
     /// The most readings of one request (1 to 1000000); more are a 413
     #[arg(long, env = "API_MAX_READINGS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_readings: u32,
+
+    /// The live stream.
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+/// The live stream.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Live stream")]
+pub struct LiveArgs {
+    /// Most memory for the newest events, MiB (1 to 65536): a listener that falls farther behind is dropped, one that
+    /// comes back within them need not read the log
+    #[arg(long, env = "LIVE_MEMORY_MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub live_memory_mib: u32,
+
+    /// Most listeners at once (1 to 100000)
+    #[arg(long, env = "LIVE_LISTENERS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub live_listeners: u32,
+
+    /// How long a listener hears nothing at most (1s to 60s); one that has gone without a word is noticed by then
+    #[arg(long, env = "LIVE_HEARTBEAT", default_value = "15s", value_parser = platform::duration::parse)]
+    pub live_heartbeat: Duration,
 }
 
 /// The database.
@@ -142,6 +164,12 @@ impl Args {
         if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&body_time) {
             return Err(UsageError(format!(
                 "--max-body-time is {body_time:?}, 1s to 1h is wanted"
+            )));
+        }
+        let heartbeat = self.api.live.live_heartbeat;
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&heartbeat) {
+            return Err(UsageError(format!(
+                "--live-heartbeat is {heartbeat:?}, 1s to 60s is wanted"
             )));
         }
         let length = self.api.bootstrap_key.as_ref().map(|key| key.chars().count());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use platform::HealthHandle;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,19 @@ pub async fn watch_database(
         if tokio::time::timeout(INTERVAL, stop.cancelled()).await.is_ok() {
             return;
         }
+    }
+}
+
+/// Each listener of the live stream is an open file, and the usual limit is 1024; what the system allows at most is
+/// taken.
+pub fn open_all_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, limit = limit.current, "the number of open files stays limited");
     }
 }
 

@@ -1,5 +1,6 @@
-//! REST over the wind farms' readings and windows: history from PostgreSQL, readings taken in through Kafka, keys, and
-//! the words of the first system for its clients. [`Application`] serves; [`routes`] is the one list of what.
+//! REST over the wind farms' readings and windows: history from PostgreSQL, readings taken in through Kafka, what
+//! happens as it happens ([`live`]), keys, and the words of the first system for its clients. [`Application`] serves;
+//! [`routes`] is the one list of what.
 //!
 //! **Invariant.** A reading is answered for only when Kafka has it, and nothing is told without a key, but for the
 //! documentation.
@@ -14,6 +15,7 @@ pub mod ingest;
 pub mod kafka;
 pub mod key_command;
 pub mod legacy;
+pub mod live;
 pub mod middleware;
 pub mod model;
 pub mod openapi;
@@ -35,6 +37,7 @@ pub use openapi::document as openapi_document;
 /// When a setting makes no sense or an address cannot be listened on. Servers that are away are waited for.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     args.check()?;
+    background::open_all_files();
     let health = Health::default();
     args.management
         .serve(MANAGEMENT_PORT, health.clone(), stop.clone())?;

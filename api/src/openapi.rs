@@ -20,6 +20,7 @@ use crate::routes;
     security(("key" = []), ("bearer" = [])),
     tags(
         (name = "farms", description = "Farms, turbines, their readings and windows"),
+        (name = "live", description = "What happens, as it happens"),
         (name = "ingestion", description = "Sending readings"),
         (name = "quality", description = "What was refused, and whether everything is accounted for"),
         (name = "first system", description = "The words of the first system, for its clients")

@@ -11,7 +11,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::auth::authenticate;
 use crate::error::ApiError;
 use crate::handlers::{
-    audit, dead_letters, farms, generators, ingestion, measurements, minutes, readings, turbines, windows,
+    audit, dead_letters, events, farms, generators, ingestion, measurements, minutes, readings, turbines,
+    windows,
 };
 
 /// Everything that wants a key.
@@ -29,6 +30,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
                 .service(dead_letters::list)
                 .service(dead_letters::one)
                 .service(audit::audit)
+                .service(events::listen)
                 .service(ingestion::take),
         )
         // the first system's requests have errors, and so doors, of their own

@@ -1,7 +1,7 @@
 //! The Kafka side of one thread: the member of the group, its callbacks, and the loop.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use platform::{HealthHandle, Topics, group};

@@ -31,7 +31,7 @@ pub async fn authenticate(
 }
 
 /// The key that a request presents.
-fn key_of(headers: &HeaderMap) -> Option<&str> {
+pub fn key_of(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get("x-api-key") {
         return key.to_str().ok();
     }

@@ -5,7 +5,7 @@ mod cache;
 mod caller;
 mod secret;
 
-pub use access::{Access, Door, Read, Write, authenticate};
+pub use access::{Access, Door, Read, Write, authenticate, key_of};
 pub use cache::Keys;
 pub use caller::{Caller, Scope, UnknownScope};
 pub use secret::{KeyHash, Secret};

@@ -10,6 +10,7 @@ mod stream;
 
 pub mod audit;
 pub mod dead_letters;
+pub mod events;
 pub mod farms;
 pub mod generators;
 pub mod ingestion;

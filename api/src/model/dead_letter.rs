@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use domain::Timestamp;
+use domain::{FarmId, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -71,6 +71,36 @@ pub struct DeadLetter {
     pub component: Option<String>,
     /// Where the record lay; null if it never was on Kafka.
     pub source: Option<DeadLetterSource>,
+}
+
+impl DeadLetter {
+    /// As its record in the topic of dead letters has it; text as the database keeps it, which knows no NUL.
+    pub fn new(
+        id: DeadLetterId,
+        appended_at: Timestamp,
+        farm: Option<&FarmId>,
+        letter: platform::DeadLetter,
+    ) -> Self {
+        let printable = |text: String| text.replace('\0', "\u{fffd}");
+        let rejection = letter.rejection;
+        Self {
+            id,
+            appended_at,
+            farm_id: farm.map(FarmId::to_string),
+            rule: Some(printable(rejection.rule.into_owned())),
+            reason: Some(printable(rejection.reason)),
+            field: rejection.field.map(printable),
+            value: rejection.value.map(printable),
+            bound: rejection.bound.map(printable),
+            component: Some(printable(letter.component.into_owned())),
+            source: letter.source.map(|source| DeadLetterSource {
+                topic: printable(source.topic),
+                partition: source.partition,
+                offset: source.offset,
+                timestamp: Some(source.timestamp),
+            }),
+        }
+    }
 }
 
 /// Where a refused record lay.

@@ -1,6 +1,6 @@
 //! A reading as the API shows it.
 
-use domain::Timestamp;
+use domain::{Metric, OperatingStatus, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,4 +34,28 @@ pub struct Reading {
     pub ambient_temperature_celsius: Option<f64>,
     /// What the turbine was doing: UNKNOWN, GENERATING, DERATED, IDLE, STARTING, STOPPED, MAINTENANCE or FAULT.
     pub operating_status: Option<String>,
+}
+
+impl From<&domain::Reading<'_>> for Reading {
+    fn from(reading: &domain::Reading<'_>) -> Self {
+        let metric = |metric| reading.metrics.get(metric);
+        Self {
+            farm_id: reading.farm_id.clone().into_owned(),
+            turbine_id: reading.turbine_id.clone().into_owned(),
+            event_time: reading.event_time,
+            sequence: reading.sequence,
+            wind_speed_mps: metric(Metric::WindSpeed),
+            wind_direction_deg: metric(Metric::WindDirection),
+            active_power_kw: metric(Metric::ActivePower),
+            theoretical_power_kw: metric(Metric::TheoreticalPower),
+            rotor_speed_rpm: metric(Metric::RotorSpeed),
+            blade_pitch_deg: metric(Metric::BladePitch),
+            nacelle_direction_deg: metric(Metric::NacelleDirection),
+            ambient_temperature_celsius: metric(Metric::AmbientTemperature),
+            operating_status: reading
+                .operating_status
+                .map(OperatingStatus::as_str)
+                .map(str::to_owned),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A window as the API shows it.
 
-use domain::{Metric, Timestamp};
+use domain::{Closed, Extreme, FarmWindow, Metric, MetricStats, Timestamp, TurbineId};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -96,6 +96,59 @@ pub struct ExtremeValue {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub event_time: Timestamp,
+}
+
+impl From<Closed<FarmWindow>> for Window {
+    /// As it closed.
+    fn from(closed: Closed<FarmWindow>) -> Self {
+        let Closed { window, close_reason } = closed;
+        Self {
+            farm_id: window.farm_id.to_string(),
+            turbine_id: None,
+            start: window.window_start,
+            end: window.window_end,
+            resolution: Resolution::Minute,
+            revision: 0,
+            close_reason: Some(close_reason.as_str().to_owned()),
+            reading_count: window.reading_count,
+            duplicate_count: window.duplicate_count,
+            rejected_count: window.rejected_count,
+            turbine_count: window.turbine_count,
+            energy_kwh: window.energy_kwh,
+            metrics: window
+                .metrics
+                .iter()
+                .map(|(metric, stats)| (metric, stats.into()))
+                .collect(),
+        }
+    }
+}
+
+impl From<&MetricStats<TurbineId>> for MetricFigures {
+    fn from(stats: &MetricStats<TurbineId>) -> Self {
+        let (mean, resultant, stddev) = match stats {
+            MetricStats::Scalar(stats) => (Some(stats.mean), None, Some(stats.stddev())),
+            MetricStats::Direction(stats) => (stats.mean_deg(), Some(stats.resultant()), stats.stddev_deg()),
+        };
+        Self {
+            count: stats.count(),
+            mean,
+            resultant,
+            stddev,
+            min: stats.min().into(),
+            max: stats.max().into(),
+        }
+    }
+}
+
+impl From<&Extreme<TurbineId>> for ExtremeValue {
+    fn from(extreme: &Extreme<TurbineId>) -> Self {
+        Self {
+            value: extreme.value,
+            turbine_id: extreme.turbine_id.to_string(),
+            event_time: extreme.event_time,
+        }
+    }
 }
 
 fn by_name<S: Serializer>(metrics: &[(Metric, MetricFigures)], serializer: S) -> Result<S::Ok, S::Error> {

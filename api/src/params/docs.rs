@@ -85,6 +85,17 @@ pub struct DeadLetterPageParams {
     cursor: Option<String>,
 }
 
+/// Which events.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventParams {
+    /// Only of this farm.
+    farm: Option<String>,
+    /// Only these kinds, with commas between.
+    #[param(default = "reading,window,dead_letter", example = "reading,window")]
+    types: Option<String>,
+}
+
 /// Which rows the first system's clients want.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

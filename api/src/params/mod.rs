@@ -3,6 +3,7 @@
 mod cursor;
 mod dead_letters;
 mod docs;
+mod events;
 mod page;
 mod windows;
 
@@ -15,7 +16,10 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 pub use cursor::Cursor;
 pub use dead_letters::DeadLetterPage;
-pub use docs::{DeadLetterPageParams, KeyPageParams, LegacyParams, TimePageParams, WindowPageParams};
+pub use docs::{
+    DeadLetterPageParams, EventParams, KeyPageParams, LegacyParams, TimePageParams, WindowPageParams,
+};
+pub use events::EventsQuery;
 pub use page::{KeyPage, Order, TimePage, TimeRange};
 pub use windows::WindowPage;
 

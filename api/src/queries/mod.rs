@@ -4,6 +4,7 @@ pub mod dead_letters;
 pub mod farms;
 pub mod generators;
 pub mod keys;
+pub mod live;
 pub mod offsets;
 pub mod readings;
 pub mod turbines;

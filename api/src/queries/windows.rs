@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
-use domain::{FarmId, Metric, MetricKind, TurbineId};
+use domain::{FarmId, Metric, MetricKind, TimeDelta, Timestamp, TurbineId};
 use sqlx::postgres::PgRow;
 use sqlx::{Decode, PgPool, Postgres, QueryBuilder, Row, Type};
 use time::OffsetDateTime;
 
 use super::{count, from_db, push_time_page};
 use crate::model::{ExtremeValue, MetricFigures, Resolution, Window};
-use crate::params::TimePage;
+use crate::params::{Order, TimePage, TimeRange};
 
 /// Whose windows are wanted.
 #[derive(Debug, Clone)]
@@ -77,6 +77,17 @@ pub async fn list(database: &PgPool, of: &WindowsOf, page: &TimePage) -> Result<
     push_time_page(&mut sql, "window_start", page);
     let rows = sql.build().fetch_all(database).await?;
     rows.iter().map(|row| read_window(row, of)).collect()
+}
+
+/// The window of the farm that begins then.
+pub async fn find(database: &PgPool, farm: &FarmId, start: Timestamp) -> Result<Option<Window>, sqlx::Error> {
+    let page = TimePage {
+        limit: 1,
+        order: Order::Asc,
+        range: TimeRange::ALL.and(start, start + TimeDelta::from_micros(1)),
+    };
+    let found = list(database, &WindowsOf::Farm(farm.clone()), &page).await?;
+    Ok(found.into_iter().next())
 }
 
 fn read_window(row: &PgRow, of: &WindowsOf) -> Result<Window, sqlx::Error> {

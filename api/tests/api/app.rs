@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::auth::{Scope, Secret};
+use api::live::Feed;
 use api::queries::keys::{self, NewKey};
 use api::{Application, Args};
 use clap::Parser;
@@ -27,6 +28,7 @@ pub(crate) struct TestApi {
     /// A key that may do everything.
     pub(crate) key: String,
     pub(crate) health: Health,
+    feed: Feed,
     url: String,
     client: reqwest::Client,
     stop: CancellationToken,
@@ -60,6 +62,7 @@ impl TestApi {
         let (health, stop) = (Health::default(), CancellationToken::new());
         let application = Application::build(&args, &health, &stop).unwrap();
         let url = format!("http://127.0.0.1:{}", application.port());
+        let feed = application.feed().clone();
         let serving = tokio::spawn(application.run_until_stopped(stop.clone()));
         let key = create_key(&database, &[Scope::Admin], None).await;
         Self {
@@ -68,6 +71,7 @@ impl TestApi {
             database_url: urls.api_url,
             key,
             health,
+            feed,
             url,
             client: reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -85,6 +89,16 @@ impl TestApi {
             self.health.not_ready().is_empty().then_some(())
         })
         .await;
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.url.strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
+    /// How many listen to the live stream.
+    pub(crate) fn listeners(&self) -> usize {
+        self.feed.listeners()
     }
 
     /// A request without a key.

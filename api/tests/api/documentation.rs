@@ -47,6 +47,7 @@ async fn the_specification_is_that_of_the_routes() {
         "/v1/audit",
         "/v1/dead-letters",
         "/v1/dead-letters/{id}",
+        "/v1/events",
         "/v1/farms",
         "/v1/farms/{farm}/turbines",
         "/v1/farms/{farm}/turbines/{turbine}",
