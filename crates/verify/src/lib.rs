@@ -25,12 +25,12 @@ pub use report::{Check, PartitionBalance, Report};
 use database::{WindowRule, WindowTable};
 use log::Log;
 
-/// Compares everything once. Takes at most about `args.wait` longer than reading it all.
+/// Compares everything once. What is on its way is waited for, each kind at most `args.wait` long.
 ///
 /// # Errors
 /// When Kafka, the registry or the database cannot be read; a difference is none, it is in the report.
 pub async fn verify(args: &Args) -> anyhow::Result<Report> {
-    let deadline = Instant::now() + args.wait;
+    let deadline = || Instant::now() + args.wait; // each wait has its own, so that a long one makes no other too short
     let topics = args.kafka.topics();
     let rule = WindowRule {
         size: args.window_size,
@@ -46,7 +46,7 @@ pub async fn verify(args: &Args) -> anyhow::Result<Report> {
 
     let extents = tokio::task::block_in_place(|| log.extents(&topics.readings))?;
     let mut checks =
-        vec![balance::wait_for_sink(&mut connection, &topics.readings, &extents, deadline).await?];
+        vec![balance::wait_for_sink(&mut connection, &topics.readings, &extents, deadline()).await?];
 
     let mut snapshot = connection
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -67,10 +67,10 @@ pub async fn verify(args: &Args) -> anyhow::Result<Report> {
     }
     snapshot.commit().await?;
 
-    let partitions = balance::balances(&mut connection, &log, &topics, &lanes, &extents, deadline).await?;
-    checks.push(grouping::check_marks(&mut connection, &topics.readings, deadline).await?);
+    let partitions = balance::balances(&mut connection, &log, &topics, &lanes, &extents, deadline()).await?;
+    checks.push(grouping::check_marks(&mut connection, &topics.readings, deadline()).await?);
     for table in [WindowTable::Farm, WindowTable::Turbine] {
-        checks.push(grouping::check(&mut connection, table, rule, deadline).await?);
+        checks.push(grouping::check(&mut connection, table, rule, deadline()).await?);
     }
     connection.close().await?;
     Ok(Report { partitions, checks })
