@@ -80,7 +80,7 @@ pub struct Progress {
 }
 
 /// The batch that fills.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     limits: BatchLimits,
     lanes: BTreeMap<Lane, Progress>,
@@ -260,5 +260,7 @@ impl Progress {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::rows::reading::Place;
 ///
 /// **Invariant.** Batches are stored in the order of their records, one at a time, and none is skipped: either all that
 /// was read since what is stored is here, or it is forgotten altogether and read again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pipeline {
     filling: Batch,
     /// What could not be stored, to be tried again before anything else.
@@ -89,6 +89,12 @@ impl Pipeline {
     /// Rows that are not known to be stored, but for those with whoever stores.
     pub fn rows(&self) -> u64 {
         self.filling.rows().len() + self.waiting.as_ref().map_or(0, |sealed| sealed.rows.len())
+    }
+
+    /// The batch that could not be stored, if there is one.
+    #[cfg(test)]
+    pub(super) const fn waiting(&self) -> Option<&Sealed> {
+        self.waiting.as_ref()
     }
 
     /// Whether a batch is to be stored now.

@@ -239,10 +239,9 @@ impl World {
         match event {
             Event::Record(partition, by, again) => {
                 let records = &mut self.log[index(partition)];
-                let offset = records.last().map_or(0, |last| last + by);
-                records.push(offset);
+                records.push(records.last().map_or(0, |last| last + by));
                 for _ in 0..=usize::from(again) {
-                    self.read(partition, offset);
+                    self.read_on(partition);
                 }
             }
             Event::Store => self.out = self.out.take().or_else(|| self.pipeline.next()),
@@ -272,28 +271,25 @@ impl World {
         }
     }
 
-    fn read(&mut self, partition: i32, offset: i64) {
-        if self.pipeline.wants(lane(partition), offset) && self.pipeline.has_room() {
-            let letter = Taken::<OwnedHeaders>::DeadLetter(None, None, None);
-            let now = Instant::now();
-            self.pipeline
-                .push(lane(partition), place(partition, offset), letter, now);
+    /// Offers the records of a partition in order, those that were taken too, as long as there is room.
+    fn read_on(&mut self, partition: i32) {
+        for offset in self.log[index(partition)].clone() {
+            if !self.pipeline.has_room() {
+                return;
+            }
+            if self.pipeline.wants(lane(partition), offset) {
+                let letter = Taken::<OwnedHeaders>::DeadLetter(None, None, None);
+                let now = Instant::now();
+                self.pipeline
+                    .push(lane(partition), place(partition, offset), letter, now);
+            }
         }
     }
 
     /// Reads on from what the database says, as after a seek.
     fn replace(&mut self) {
-        self.pipeline
-            .replaced([0, 1].map(|partition| (lane(partition), self.next[index(partition)])));
-        self.read_on();
-    }
-
-    fn read_on(&mut self) {
-        for partition in 0..2 {
-            for offset in self.log[index(partition)].clone() {
-                self.read(partition, offset);
-            }
-        }
+        let offsets = [0, 1].map(|partition| (lane(partition), self.next[index(partition)]));
+        self.pipeline.replaced(offsets);
     }
 
     /// As the database would take it: all or nothing, by compare-and-set.
@@ -322,7 +318,8 @@ impl World {
     /// Until there is nothing left to do.
     fn drain(&mut self) {
         while self.rows != self.log {
-            self.read_on();
+            self.read_on(0);
+            self.read_on(1);
             self.apply(Event::Store);
             assert!(self.out.is_some(), "nothing to store, and not all is stored");
             self.apply(Event::Stored);

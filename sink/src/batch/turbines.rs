@@ -21,7 +21,7 @@ pub struct TurbineSpan {
 }
 
 /// Turbines by farm; kept from batch to batch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Turbines {
     by_farm: HashMap<FarmId, HashMap<TurbineId, usize>>,
     all: Vec<Turbine>,
@@ -29,7 +29,7 @@ pub(super) struct Turbines {
     in_batch: Vec<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Turbine {
     farm_id: FarmId,
     turbine_id: TurbineId,
