@@ -47,6 +47,8 @@ impl Worker {
         for (&lane, &offset) in &offsets {
             self.parts.pipeline.own(lane, offset);
         }
+        // a former owner may have left some
+        self.look_for_letters();
         telemetry::taken_over(offsets.len());
         tracing::info!(partitions = offsets.len(), "partitions taken over");
     }

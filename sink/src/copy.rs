@@ -50,6 +50,11 @@ impl CopyBuffer {
         self.starts.len() as u64
     }
 
+    /// The numbers of all rows.
+    pub const fn all(&self) -> Range<usize> {
+        0..self.starts.len()
+    }
+
     /// How much memory it takes, bytes.
     pub const fn size(&self) -> usize {
         self.bytes.len() + self.starts.len() * size_of::<usize>()

@@ -8,6 +8,8 @@ use anyhow::bail;
 use tokio::runtime::Handle;
 
 use crate::batch::Sealed;
+use crate::lane::Lane;
+use crate::letters::Letters;
 use crate::store::{Committed, Revised, Store, StoreError};
 
 /// What was done with the connection, and what came of it.
@@ -17,6 +19,26 @@ pub(crate) enum Errand {
     Batch(Sealed, Result<Committed, StoreError>, Duration),
     /// Windows were to be made anew, which took so long.
     Revision(Result<Revised, StoreError>, Duration),
+    /// Dead letters were to be sent: so many are.
+    Letters(Result<usize, LettersError>),
+}
+
+/// Why dead letters could not be sent.
+#[derive(Debug)]
+pub(crate) enum LettersError {
+    /// The database does not tell which.
+    Database(StoreError),
+    /// Kafka does not hand over the records, or does not take the letters.
+    Kafka(anyhow::Error),
+}
+
+/// What is lent.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// The connection.
+    pub(crate) store: Store,
+    /// What sends dead letters.
+    pub(crate) letters: Letters,
 }
 
 /// The connection, wherever it is.
@@ -28,20 +50,20 @@ pub(crate) struct Errands {
 
 #[derive(Debug)]
 enum Place {
-    Here(Box<Store>),
+    Here(Box<Desk>),
     Out {
         since: Instant,
-        back: Receiver<(Box<Store>, Errand)>,
+        back: Receiver<(Box<Desk>, Errand)>,
     },
     Lost,
 }
 
 impl Errands {
     /// With the connection here.
-    pub(crate) fn new(runtime: Handle, store: Store) -> Self {
+    pub(crate) fn new(runtime: Handle, desk: Desk) -> Self {
         Self {
             runtime,
-            place: Place::Here(Box::new(store)),
+            place: Place::Here(Box::new(desk)),
         }
     }
 
@@ -60,27 +82,27 @@ impl Errands {
 
     /// Works with the connection and waits until that is done; it must be here.
     pub(crate) fn wait_for<T>(&mut self, work: impl AsyncFnOnce(&mut Store) -> T) -> T {
-        let Place::Here(store) = &mut self.place else {
+        let Place::Here(desk) = &mut self.place else {
             unreachable!("the connection is waited for before it is worked with");
         };
-        self.runtime.block_on(work(store))
+        self.runtime.block_on(work(&mut desk.store))
     }
 
     /// Sends the connection on an errand; it must be here.
     pub(crate) fn send<W, F>(&mut self, work: W)
     where
-        W: FnOnce(Box<Store>) -> F,
-        F: Future<Output = (Box<Store>, Errand)> + Send + 'static,
+        W: FnOnce(Box<Desk>) -> F,
+        F: Future<Output = (Box<Desk>, Errand)> + Send + 'static,
     {
         let (send_back, back) = sync_channel(1);
         let out = Place::Out {
             since: Instant::now(),
             back,
         };
-        let Place::Here(store) = std::mem::replace(&mut self.place, out) else {
+        let Place::Here(desk) = std::mem::replace(&mut self.place, out) else {
             unreachable!("the connection is waited for before it is sent out again");
         };
-        let work = work(store);
+        let work = work(desk);
         self.runtime.spawn(async move {
             // nobody waits any more when the sink has stopped
             let _ = send_back.send(work.await);
@@ -96,8 +118,8 @@ impl Errands {
             return Ok(None);
         };
         match back.recv_timeout(limit) {
-            Ok((store, errand)) => {
-                self.place = Place::Here(store);
+            Ok((desk, errand)) => {
+                self.place = Place::Here(desk);
                 Ok(Some(errand))
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -106,5 +128,24 @@ impl Errands {
                 bail!("a task of the sink has panicked")
             }
         }
+    }
+}
+
+impl Desk {
+    /// Sends the dead letters of refused records of these lanes: at most `limit`. Tells how many they were.
+    ///
+    /// # Errors
+    /// [`LettersError`]; those that were sent are sent again, which is harmless.
+    pub(crate) async fn send_letters(&mut self, lanes: &[Lane], limit: usize) -> Result<usize, LettersError> {
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let refusals = self.store.unsent_refusals(lanes, most).await;
+        let refusals = refusals.map_err(LettersError::Database)?;
+        if !refusals.is_empty() {
+            let sent = self.letters.send(&refusals).await;
+            sent.map_err(LettersError::Kafka)?;
+            let removed = self.store.letters_sent(&refusals).await;
+            removed.map_err(LettersError::Database)?;
+        }
+        Ok(refusals.len())
     }
 }

@@ -12,6 +12,7 @@ pub mod copy;
 mod errand;
 mod intake;
 pub mod lane;
+mod letters;
 pub mod revision;
 pub mod rows;
 pub mod store;
@@ -36,8 +37,9 @@ use tokio_util::sync::CancellationToken;
 pub use args::{Args, Command, DatabaseArgs, GroupArgs, MANAGEMENT_PORT, MigrateArgs, SharedArgs};
 
 use batch::{Batch, Pipeline};
-use errand::Errands;
+use errand::{Desk, Errands};
 use intake::Intake;
+use letters::Letters;
 use store::Store;
 use worker::{Needs, Parts, Worker, waits};
 
@@ -88,13 +90,15 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
             },
             stop: stop.clone(),
         };
-        let store = Store::new(
-            database.clone().application_name(&format!("{name}-{thread}")),
-            args.kafka.topics(),
-        );
-        let config = consumer::config(&args, &format!("{name}-{thread}"));
+        let member = format!("{name}-{thread}");
+        let desk = Desk {
+            store: Store::new(database.clone().application_name(&member), args.kafka.topics())
+                .with_patience(args.group.session_timeout),
+            letters: Letters::new(args.kafka.clone(), member.clone()),
+        };
+        let config = consumer::config(&args, &member);
         let instance = args.group.instance_id.as_ref().map(|id| format!("{id}-{thread}"));
-        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts, store));
+        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts, desk));
     }
     while let Some(ended) = threads.join_next().await {
         let ended = ended.context("a thread of the sink has panicked").flatten();
@@ -122,12 +126,12 @@ fn thread_main(
     config: rdkafka::ClientConfig,
     instance: Option<&str>,
     parts: Parts,
-    mut store: Store,
+    mut desk: Desk,
 ) -> anyhow::Result<()> {
-    if !wait_for_database(&parts, &mut store)? {
+    if !wait_for_database(&parts, &mut desk.store)? {
         return Ok(());
     }
-    let errands = Errands::new(parts.runtime.clone(), store);
+    let errands = Errands::new(parts.runtime.clone(), desk);
     consumer::run(config, instance, Worker::new(parts, errands))
 }
 

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::batch::{Progress, Sealed};
-use crate::lane::Lane;
+use crate::lane::{Lane, Topic};
 use crate::store::{Committed, Revised};
 
 const ROWS: &str = "windfarm_sink_rows_total";
@@ -72,16 +72,42 @@ pub(crate) fn stored(sealed: &Sealed, committed: &Committed, took: Duration) {
             .sum(),
     );
     counter!(REFUSED, "by" => "rule").increment(sealed.moves.iter().map(|moved| moved.refused).sum());
-    for (table, count) in [
-        ("readings", rows.readings.rows() + rows.suspects.rows()),
-        ("farm_windows", rows.farm_windows.rows()),
-        ("turbine_windows", rows.turbine_windows.rows()),
-        ("dead_letters", rows.dead_letters.rows()),
+    counter!(REFUSED, "by" => "database").increment(committed.refused.len() as u64);
+    for (table, topic, rows) in [
+        (
+            "readings",
+            Topic::Readings,
+            rows.readings.rows() + rows.suspects.rows(),
+        ),
+        ("farm_windows", Topic::FarmWindows, rows.farm_windows.rows()),
+        (
+            "turbine_windows",
+            Topic::TurbineWindows,
+            rows.turbine_windows.rows(),
+        ),
+        ("dead_letters", Topic::DeadLetters, rows.dead_letters.rows()),
     ] {
-        if count > 0 {
-            counter!(ROWS, "table" => table).increment(count);
+        let others = duplicates_of(committed, topic) + refused_of(committed, topic);
+        if let Some(stored @ 1..) = rows.checked_sub(others) {
+            counter!(ROWS, "table" => table).increment(stored);
         }
     }
+}
+
+fn duplicates_of(committed: &Committed, topic: Topic) -> u64 {
+    let of_topic = committed
+        .duplicates
+        .iter()
+        .filter(|(lane, _)| lane.topic == topic);
+    of_topic.map(|(_, count)| count.unsigned_abs()).sum()
+}
+
+fn refused_of(committed: &Committed, topic: Topic) -> u64 {
+    committed
+        .refused
+        .iter()
+        .filter(|(lane, _)| lane.topic == topic)
+        .count() as u64
 }
 
 /// How long a part of storing a batch took.

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Pipeline, Sealed};
-use crate::errand::{Errand, Errands};
+use crate::errand::{Errand, Errands, LettersError};
 use crate::intake::{Intake, refuse};
 use crate::lane::{Lane, Topic};
 use crate::store::StoreError;
@@ -44,6 +44,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Windows that are made anew in one transaction.
 const REVISIONS_AT_ONCE: usize = 200;
+
+/// Dead letters that are sent in one go.
+const LETTERS_AT_ONCE: usize = 100;
+
+/// How long it takes until dead letters are tried again that Kafka did not take.
+const LETTERS_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a worker needs.
 #[derive(Debug)]
@@ -98,8 +104,10 @@ pub(crate) struct Worker {
     next_tick: Instant,
     /// There may be windows to make anew.
     is_revision_due: bool,
-    /// That was the last errand: a batch goes before the next one.
-    has_revised: bool,
+    /// From when on there may be dead letters to send.
+    letters_due: Option<Instant>,
+    /// The last errand was none of a batch: one of those goes first.
+    is_batchs_turn: bool,
     /// Something is to be done at once.
     hurry: bool,
 }
@@ -133,7 +141,8 @@ impl Worker {
             failure: None,
             next_tick: Instant::now(),
             is_revision_due: false,
-            has_revised: false,
+            letters_due: None,
+            is_batchs_turn: false,
             hurry: false,
         }
     }
@@ -245,6 +254,7 @@ impl Worker {
             None => {
                 self.hurry
                     || self.is_revision_due
+                    || self.are_letters_due(now)
                     || self.parts.pipeline.is_displaced()
                     || now >= self.next_tick
                     || self.parts.pipeline.is_due(now)
@@ -270,7 +280,7 @@ impl Worker {
                 consumer.pause(&consumer.assignment()?)?;
                 self.is_braked = true;
             }
-            if self.errands.out_for() > SLOW {
+            if self.parts.pipeline.is_storing() && self.errands.out_for() > SLOW {
                 let why = format!("no answer for {} s", SLOW.as_secs());
                 self.parts.health.database.not_ready(why);
             }
@@ -294,13 +304,28 @@ impl Worker {
             self.next_tick = now + TICK;
             self.is_revision_due = true;
         }
-        let is_batch_due = self.parts.pipeline.is_due(now);
-        if self.is_revision_due && !(is_batch_due && self.has_revised) {
-            self.revise();
-        } else if let Some(sealed) = is_batch_due.then(|| self.next_batch()).flatten() {
-            self.store(sealed);
-        }
+        self.send_errand(now);
         held
+    }
+
+    /// Puts the connection to work, if there is some. Batches take turns with all else.
+    fn send_errand(&mut self, now: Instant) {
+        let is_batch_due = self.parts.pipeline.is_due(now);
+        let is_else_due = self.is_revision_due || self.are_letters_due(now);
+        if is_batch_due && (self.is_batchs_turn || !is_else_due) {
+            if let Some(sealed) = self.next_batch() {
+                self.store(sealed);
+            }
+        } else if self.are_letters_due(now) {
+            self.send_letters();
+        } else if self.is_revision_due {
+            self.revise();
+        }
+        self.is_batchs_turn = is_else_due && !self.is_batchs_turn;
+    }
+
+    fn are_letters_due(&self, now: Instant) -> bool {
+        self.letters_due.is_some_and(|due| now >= due)
     }
 
     /// Puts a record into the batch.
@@ -370,23 +395,37 @@ impl Worker {
 
     /// Sends a batch to the database.
     fn store(&mut self, sealed: Sealed) {
-        self.has_revised = false;
-        self.errands.send(|mut store| async move {
+        self.errands.send(|mut desk| async move {
             let begun = Instant::now();
-            let result = store.commit(&sealed).await;
-            (store, Errand::Batch(sealed, result, begun.elapsed()))
+            let result = desk.store.commit(&sealed).await;
+            (desk, Errand::Batch(sealed, result, begun.elapsed()))
         });
     }
 
     /// Sends for windows to be made anew.
     fn revise(&mut self) {
-        (self.is_revision_due, self.has_revised) = (false, true);
+        self.is_revision_due = false;
         let window_size = self.parts.window_size;
-        self.errands.send(move |mut store| async move {
+        self.errands.send(move |mut desk| async move {
             let begun = Instant::now();
-            let result = store.revise(window_size, REVISIONS_AT_ONCE).await;
-            (store, Errand::Revision(result, begun.elapsed()))
+            let result = desk.store.revise(window_size, REVISIONS_AT_ONCE).await;
+            (desk, Errand::Revision(result, begun.elapsed()))
         });
+    }
+
+    /// Sends for dead letters to be sent.
+    fn send_letters(&mut self) {
+        self.letters_due = None;
+        let lanes: Vec<_> = self.parts.pipeline.lanes().map(|(lane, _)| lane).collect();
+        self.errands.send(move |mut desk| async move {
+            let result = desk.send_letters(&lanes, LETTERS_AT_ONCE).await;
+            (desk, Errand::Letters(result))
+        });
+    }
+
+    /// There may be dead letters to send: of a refusal just now, or of a former owner of our lanes.
+    pub(crate) fn look_for_letters(&mut self) {
+        self.letters_due = Some(Instant::now());
     }
 
     /// Takes up what came of an errand.
@@ -394,6 +433,9 @@ impl Worker {
         match errand {
             Errand::Batch(sealed, Ok(committed), took) => {
                 telemetry::stored(&sealed, &committed, took);
+                if !committed.refused.is_empty() {
+                    self.look_for_letters();
+                }
                 self.parts.pipeline.stored(sealed);
             }
             Errand::Batch(_, Err(error @ StoreError::Fenced { .. }), _) => {
@@ -412,6 +454,20 @@ impl Worker {
             Errand::Revision(Err(error), _) => {
                 self.is_revision_due = true;
                 return Err(error.into());
+            }
+            Errand::Letters(Ok(sent)) => {
+                if sent == LETTERS_AT_ONCE {
+                    self.look_for_letters();
+                }
+            }
+            Errand::Letters(Err(LettersError::Database(error))) => {
+                self.look_for_letters();
+                return Err(error.into());
+            }
+            Errand::Letters(Err(LettersError::Kafka(error))) => {
+                // nothing else depends on them
+                tracing::warn!(error = format!("{error:#}"), "dead letters are not sent yet");
+                self.letters_due = Some(Instant::now() + LETTERS_AGAIN);
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! Places where a test may let the process die, so that what was half done is seen to be harmless. In a release build
-//! there is nothing here.
+//! Places where a test may let the process die or freeze, so that what was half done is seen to be harmless. In a release
+//! build there is nothing here.
 
 /// Ends the process at once, as `kill -9` would, if `FAIL_POINT` is `name` or `name:n` and this is the n-th
-/// time that it comes here.
+/// time that it comes here. If `FAIL_ACTION` is `stop`, it is frozen instead, until it gets SIGCONT.
 #[cfg(debug_assertions)]
 pub fn reach(name: &str) {
     use std::sync::LazyLock;
@@ -19,8 +19,20 @@ pub fn reach(name: &str) {
         && wanted == name
         && REACHED.fetch_add(1, Ordering::Relaxed) + 1 == *times
     {
-        std::process::abort();
+        if std::env::var("FAIL_ACTION").is_ok_and(|action| action == "stop") {
+            stop();
+        } else {
+            std::process::abort();
+        }
     }
+}
+
+/// Sends SIGSTOP to this process.
+#[cfg(debug_assertions)]
+fn stop() {
+    let own = std::process::id().to_string();
+    let status = std::process::Command::new("kill").args(["-STOP", &own]).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot stop {own}");
 }
 
 /// Does nothing.

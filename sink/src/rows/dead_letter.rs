@@ -29,6 +29,16 @@ pub const COLUMNS: [&str; 17] = [
     "component",
 ];
 
+/// The `dlq.component` of our own dead letters.
+pub const COMPONENT: &str = "sink";
+
+/// The `dlq.rule` of what the database has refused.
+pub const DATABASE_RULE: &str = "database";
+
+/// What is indexed is cut to this many characters, the longest name of a topic: an index has no room for more, and
+/// headers hold whatever somebody sent. All of it is in `headers`.
+const INDEXED_CHARS: usize = 249;
+
 /// Adds a record of the dead letters, whatever it looks like.
 pub fn put<H: Headers>(
     rows: &mut CopyBuffer,
@@ -51,15 +61,33 @@ pub fn put<H: Headers>(
     row.optional(payload, RowWriter::bytea);
     row.jsonb(&json(headers));
     row.text(&letter.rejection.reason);
-    row.text(&letter.rejection.rule);
+    row.text(indexed(&letter.rejection.rule));
     row.optional(letter.rejection.field.as_deref(), RowWriter::text);
     row.optional(letter.rejection.value.as_deref(), RowWriter::text);
     row.optional(letter.rejection.bound.as_deref(), RowWriter::text);
-    row.optional(source, |row, source| row.text(&source.topic));
+    row.optional(source, |row, source| row.text(indexed(&source.topic)));
     row.optional(source, |row, source| row.integer(source.partition));
     row.optional(source, |row, source| row.bigint(source.offset));
     row.optional(source, |row, source| row.timestamptz(source.timestamp));
-    row.text(&letter.component);
+    row.text(indexed(&letter.component));
+}
+
+/// Whether a row is a dead letter of ours about what the database has refused.
+pub fn is_our_own(rows: &CopyBuffer, row: usize) -> bool {
+    let is = |column: &str, text: &str| {
+        let place = COLUMNS.iter().position(|&name| name == column);
+        let field = place.and_then(|place| rows.fields(row).nth(place).flatten());
+        field == Some(text.as_bytes())
+    };
+    is("component", COMPONENT) && is("rule", DATABASE_RULE)
+}
+
+fn indexed(text: &str) -> &str {
+    let end = text
+        .char_indices()
+        .nth(INDEXED_CHARS)
+        .map_or(text.len(), |(end, _)| end);
+    &text[..end]
 }
 
 /// Name to text; of several headers of one name the first, as they are read everywhere else.

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use domain::{Metric, Reading, Timestamp};
+use domain::{FarmId, Metric, Reading, Timestamp, TurbineId};
 
-use crate::copy::{CopyBuffer, RowWriter};
+use crate::copy::{CopyBuffer, RowWriter, read_timestamptz};
 
 /// The columns of a row, in order.
 pub static COLUMNS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -44,4 +44,18 @@ pub fn put(rows: &mut CopyBuffer, reading: &Reading<'_>, place: Place) {
     row.integer(place.partition);
     row.bigint(place.offset);
     row.timestamptz(place.appended_at);
+}
+
+/// Farm, turbine and event time of a row.
+pub fn key_of(rows: &CopyBuffer, row: usize) -> (FarmId, TurbineId, Timestamp) {
+    let mut fields = rows.fields(row).map(Option::unwrap_or_default);
+    let mut next = || fields.next().unwrap_or_default();
+    let farm_id = std::str::from_utf8(next()).ok().map(FarmId::parse);
+    let turbine_id = std::str::from_utf8(next()).ok().map(TurbineId::parse);
+    let (Some(Ok(farm_id)), Some(Ok(turbine_id)), Some(event_time)) =
+        (farm_id, turbine_id, read_timestamptz(next()))
+    else {
+        unreachable!("a row begins with what was put there");
+    };
+    (farm_id, turbine_id, event_time)
 }

@@ -1,112 +1,199 @@
 //! One batch, one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use domain::{FarmId, TurbineId};
 use platform::{Topics, fail_point};
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::error::failed;
-use super::sql::{self, Table};
-use super::{Committed, Session, StoreError};
-use crate::batch::{Rows, Sealed, TurbineSpan};
+use super::refusals::{self, Refusal};
+use super::route::{Found, Way};
+use super::sql::{self, Target};
+use super::{Session, StoreError, table};
+use crate::batch::{Rows, Sealed, Span, TurbineSpan};
 use crate::copy::CopyBuffer;
-use crate::lane::{Lane, Topic};
-use crate::rows::window::Of;
+use crate::lane::Lane;
+use crate::rows::reading;
 use crate::telemetry;
 use crate::time::to_sql;
 
-/// Rows are sent in pieces of this size, bytes: what a socket takes at once.
-const PIECE: usize = 64 * 1024;
+/// By which way the rows of each table go in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan([Way; Target::ALL.len()]);
 
-/// Straight into the tables; fails when any row is there already.
-pub(super) async fn quick(session: &mut Session, topics: &Topics, batch: &Sealed) -> Result<(), StoreError> {
-    let mut transaction = session.begin().await?;
-    timed("claim", claim(&mut transaction, topics, batch)).await?;
-    let rows = &batch.rows;
-    for (table, buffers) in [
-        (&*sql::READINGS, &[&rows.readings, &rows.suspects][..]),
-        (&*sql::FARM_WINDOWS, &[&rows.farm_windows]),
-        (&*sql::TURBINE_WINDOWS, &[&rows.turbine_windows]),
-    ] {
-        timed("copy", copy(&mut transaction, &table.copy, buffers)).await?;
-    }
-    timed("rest", the_rest(&mut transaction, batch)).await?;
-    timed("commit", finish(transaction)).await
+/// What a batch came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Records whose row was there already, by lane.
+    pub duplicates: BTreeMap<Lane, i64>,
+    /// Records whose row the database has refused; their dead letters are still to be sent.
+    pub refused: BTreeSet<(Lane, i64)>,
 }
 
-/// By way of the session's own tables; rows that are there already are counted.
-pub(super) async fn careful(
+/// What a transaction has found out so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) committed: Committed,
+    pub(super) found: Found,
+    refusals: Vec<Refusal>,
+}
+
+impl Plan {
+    /// All rows straight into their tables, but for the readings.
+    pub(super) const fn new(readings: Way) -> Self {
+        let mut ways = [Way::Direct; Target::ALL.len()];
+        ways[Target::Readings as usize] = readings;
+        Self(ways)
+    }
+
+    pub(super) const fn of(self, target: Target) -> Way {
+        self.0[target as usize]
+    }
+
+    pub(super) const fn set(&mut self, target: Target, way: Way) {
+        self.0[target as usize] = way;
+    }
+
+    pub(super) fn isolates(self) -> bool {
+        self.0.contains(&Way::Isolated)
+    }
+
+    fn needs_incoming(self) -> bool {
+        self.0.iter().any(|&way| way > Way::Direct)
+    }
+}
+
+/// Stores the batch and moves its lanes, all or nothing.
+pub(super) async fn attempt(
     session: &mut Session,
     topics: &Topics,
     batch: &Sealed,
-) -> Result<Committed, StoreError> {
-    session.ensure_incoming().await?;
-    let mut transaction = session.begin().await?;
-    claim(&mut transaction, topics, batch).await?;
-    let rows = &batch.rows;
-    let mut duplicates = BTreeMap::new();
-    let farm_windows = sql::take_windows(Of::Farm);
-    let turbine_windows = sql::take_windows(Of::Turbine);
-    for (topic, table, buffers, take) in [
-        (
-            Topic::Readings,
-            &*sql::READINGS,
-            &[&rows.readings, &rows.suspects][..],
-            sql::TAKE_READINGS.as_str(),
-        ),
-        (
-            Topic::FarmWindows,
-            &*sql::FARM_WINDOWS,
-            &[&rows.farm_windows],
-            &farm_windows,
-        ),
-        (
-            Topic::TurbineWindows,
-            &*sql::TURBINE_WINDOWS,
-            &[&rows.turbine_windows],
-            &turbine_windows,
-        ),
-    ] {
-        let taken = timed("take", take_incoming(&mut transaction, table, buffers, take)).await?;
-        for (partition, count) in taken {
-            duplicates.insert(Lane { topic, partition }, count);
-        }
+    plan: Plan,
+) -> Result<Tally, StoreError> {
+    if plan.needs_incoming() {
+        session.ensure_incoming().await?;
     }
-    recount(&mut transaction, topics, &duplicates).await?;
-    timed("rest", the_rest(&mut transaction, batch)).await?;
+    let mut tally = Tally::default();
+    let mut transaction = session.begin().await?;
+    timed("claim", claim(&mut transaction, topics, batch)).await?;
+    for target in Target::ALL {
+        store(&mut transaction, target, &batch.rows, plan.of(target), &mut tally).await?;
+    }
+    timed("rest", the_rest(&mut transaction, topics, batch, &tally)).await?;
     timed("commit", finish(transaction)).await?;
-    Ok(Committed { duplicates })
+    Ok(tally)
 }
 
-/// Copies rows of one table as they are, buffer by buffer; of no rows nothing is sent.
-pub(super) async fn copy(
+/// Stores the rows of one table.
+async fn store(
     connection: &mut PgConnection,
-    statement: &str,
-    buffers: &[&CopyBuffer],
+    target: Target,
+    rows: &Rows,
+    way: Way,
+    tally: &mut Tally,
 ) -> Result<(), StoreError> {
-    let pieces = CopyBuffer::pieces(buffers);
-    if buffers.iter().all(|buffer| buffer.is_empty()) {
-        return Ok(());
+    let (new, suspects) = buffers(rows, target);
+    match way {
+        Way::Direct => {
+            let buffers: Vec<_> = std::iter::once(new).chain(suspects).collect();
+            timed("copy", table::copy(connection, target, &buffers)).await
+        }
+        Way::Split => {
+            timed("copy", table::copy(connection, target, &[new])).await?;
+            timed("take", take(connection, target, None, suspects, tally)).await
+        }
+        Way::Careful => timed("take", take(connection, target, Some(new), suspects, tally)).await,
+        Way::Isolated => {
+            for buffer in std::iter::once(new).chain(suspects) {
+                let isolated = table::isolate(connection, target, buffer);
+                let (duplicates, refusals) = timed("isolate", isolated).await?;
+                tally.count(target, duplicates);
+                tally.refuse(refusals);
+            }
+            Ok(())
+        }
     }
-    fail_point::reach("before-copy");
-    let mut copy = connection
-        .copy_in_raw(statement)
-        .await
-        .map_err(failed("beginning to copy"))?;
-    for piece in pieces.into_iter().flat_map(|bytes| bytes.chunks(PIECE)) {
-        copy.send(piece).await.map_err(failed("copying rows"))?;
+}
+
+/// Those that look new, and the suspects.
+const fn buffers(rows: &Rows, target: Target) -> (&CopyBuffer, Option<&CopyBuffer>) {
+    match target {
+        Target::Readings => (&rows.readings, Some(&rows.suspects)),
+        Target::FarmWindows => (&rows.farm_windows, None),
+        Target::TurbineWindows => (&rows.turbine_windows, None),
+        Target::DeadLetters => (&rows.dead_letters, None),
     }
-    copy.finish().await.map_err(failed("copying rows"))?;
-    fail_point::reach("after-copy");
+}
+
+/// By way of the session's own table: those that look new, if that is wanted, and then the suspects.
+async fn take(
+    connection: &mut PgConnection,
+    target: Target,
+    new: Option<&CopyBuffer>,
+    suspects: Option<&CopyBuffer>,
+    tally: &mut Tally,
+) -> Result<(), StoreError> {
+    if let Some(new) = new {
+        let duplicates = table::take(connection, target, new, new.all()).await?;
+        tally.found.among_new += tally.count(target, duplicates);
+    }
+    if let Some(suspects) = suspects.filter(|suspects| !suspects.is_empty()) {
+        if new.is_some_and(|new| !new.is_empty()) {
+            table::empty_incoming(connection, target).await?;
+        }
+        let duplicates = table::take(connection, target, suspects, suspects.all()).await?;
+        tally.found.among_suspects += tally.count(target, duplicates);
+    }
     Ok(())
+}
+
+impl Tally {
+    /// Counts rows that were there already, and tells how many they are.
+    fn count(&mut self, target: Target, duplicates: table::Duplicates) -> u64 {
+        let topic = target.topic();
+        let mut sum = 0;
+        for (partition, count) in duplicates {
+            *self
+                .committed
+                .duplicates
+                .entry(Lane { topic, partition })
+                .or_default() += count;
+            sum += count.unsigned_abs();
+        }
+        sum
+    }
+
+    /// Notes rows that the database has refused. A dead letter of our own about a refusal is given up: another one would
+    /// be refused in its turn.
+    fn refuse(&mut self, refusals: Vec<Refusal>) {
+        for refusal in refusals {
+            self.committed.refused.insert((refusal.lane, refusal.offset));
+            if refusal.is_about_our_own {
+                tracing::error!(
+                    lane = %refusal.lane,
+                    offset = refusal.offset,
+                    why = refusal.rejection.reason,
+                    "dead letter cannot be stored, left out"
+                );
+            } else {
+                tracing::warn!(
+                    lane = %refusal.lane,
+                    offset = refusal.offset,
+                    why = refusal.rejection.reason,
+                    "row refused by the database"
+                );
+                self.refusals.push(refusal);
+            }
+        }
+    }
 }
 
 /// Moves the lanes, if they are where the batch begins. First of all, so that who has lost a lane does nothing else.
 async fn claim(connection: &mut PgConnection, topics: &Topics, batch: &Sealed) -> Result<(), StoreError> {
     fail_point::reach("before-claim");
     let moves = &batch.moves;
-    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let names: Vec<_> = moves.iter().map(|moved| moved.lane.topic.name(topics)).collect();
     let partitions: Vec<_> = moves.iter().map(|moved| moved.lane.partition).collect();
     let expected: Vec<_> = moves.iter().map(|moved| moved.expected).collect();
@@ -132,47 +219,77 @@ async fn claim(connection: &mut PgConnection, topics: &Topics, batch: &Sealed) -
     Ok(())
 }
 
-async fn take_incoming(
+async fn the_rest(
     connection: &mut PgConnection,
-    table: &Table,
-    buffers: &[&CopyBuffer],
-    take: &str,
-) -> Result<Vec<(i32, i64)>, StoreError> {
-    if buffers.iter().all(|buffer| buffer.is_empty()) {
-        return Ok(Vec::new());
+    topics: &Topics,
+    batch: &Sealed,
+    tally: &Tally,
+) -> Result<(), StoreError> {
+    let committed = &tally.committed;
+    recount(connection, topics, committed).await?;
+    refusals::enter(connection, topics, &tally.refusals).await?;
+    if committed.refused.is_empty() {
+        widen(connection, &batch.turbines).await?;
+    } else {
+        widen(connection, &spans_but(&batch.rows, &committed.refused)).await?;
     }
-    copy(connection, &table.copy_incoming, buffers).await?;
-    let rows = sqlx::query(AssertSqlSafe(take))
-        .fetch_all(connection)
-        .await
-        .map_err(failed("taking incoming rows"))?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get("kafka_partition"), row.get("count")))
-        .collect())
+    mark(connection, &batch.rows).await
 }
 
+/// Of what the lanes were said to have stored, some was there already, and some was refused.
 async fn recount(
     connection: &mut PgConnection,
     topics: &Topics,
-    duplicates: &BTreeMap<Lane, i64>,
+    committed: &Committed,
 ) -> Result<(), StoreError> {
-    for (lane, count) in duplicates {
+    let mut counts: BTreeMap<Lane, (i64, i64)> = BTreeMap::new();
+    for (&lane, &count) in &committed.duplicates {
+        counts.entry(lane).or_default().0 += count;
+    }
+    for &(lane, _) in &committed.refused {
+        counts.entry(lane).or_default().1 += 1;
+    }
+    for (lane, (duplicates, refused)) in counts {
         sqlx::query(sql::RECOUNT)
             .bind(lane.topic.name(topics))
             .bind(lane.partition)
-            .bind(count)
+            .bind(duplicates)
+            .bind(refused)
             .execute(&mut *connection)
             .await
-            .map_err(failed("counting duplicates"))?;
+            .map_err(failed("counting duplicates and refusals"))?;
     }
     Ok(())
 }
 
-async fn the_rest(connection: &mut PgConnection, batch: &Sealed) -> Result<(), StoreError> {
-    copy(connection, &sql::DEAD_LETTERS.copy, &[&batch.rows.dead_letters]).await?;
-    widen(connection, &batch.turbines).await?;
-    mark(connection, &batch.rows).await
+/// The spans of the readings but for those that were refused.
+fn spans_but(rows: &Rows, refused: &BTreeSet<(Lane, i64)>) -> Vec<TurbineSpan> {
+    let is_refused = |buffer: &CopyBuffer, row: usize| {
+        let (partition, offset) = refusals::place_of(Target::Readings, buffer, row);
+        let lane = Lane {
+            topic: Target::Readings.topic(),
+            partition,
+        };
+        refused.contains(&(lane, offset))
+    };
+    let mut spans: BTreeMap<(FarmId, TurbineId), Span> = BTreeMap::new();
+    for buffer in [&rows.readings, &rows.suspects] {
+        for row in buffer.all().filter(|&row| !is_refused(buffer, row)) {
+            let (farm_id, turbine_id, event_time) = reading::key_of(buffer, row);
+            spans
+                .entry((farm_id, turbine_id))
+                .or_insert(Span::of(event_time))
+                .include(Span::of(event_time));
+        }
+    }
+    let spans = spans.into_iter();
+    spans
+        .map(|((farm_id, turbine_id), span)| TurbineSpan {
+            farm_id,
+            turbine_id,
+            span,
+        })
+        .collect()
 }
 
 /// What is known of farms and turbines.
@@ -180,16 +297,14 @@ async fn widen(connection: &mut PgConnection, turbines: &[TurbineSpan]) -> Resul
     if turbines.is_empty() {
         return Ok(());
     }
+    let spans = || turbines.iter().map(|turbine| turbine.span);
     let farms: Vec<_> = turbines.iter().map(|turbine| turbine.farm_id.as_str()).collect();
     let ids: Vec<_> = turbines
         .iter()
         .map(|turbine| turbine.turbine_id.as_str())
         .collect();
-    let first: Vec<_> = turbines
-        .iter()
-        .map(|turbine| to_sql(turbine.span.first))
-        .collect();
-    let last: Vec<_> = turbines.iter().map(|turbine| to_sql(turbine.span.last)).collect();
+    let first: Vec<_> = spans().map(|span| to_sql(span.first)).collect();
+    let last: Vec<_> = spans().map(|span| to_sql(span.last)).collect();
     let farms_query = sqlx::query(sql::FARMS).bind(&farms).bind(&first).bind(&last);
     farms_query
         .execute(&mut *connection)
@@ -239,4 +354,8 @@ async fn finish(transaction: sqlx::Transaction<'_, sqlx::Postgres>) -> Result<()
     transaction.commit().await.map_err(failed("committing"))?;
     fail_point::reach("after-commit");
     Ok(())
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,17 +1,29 @@
-//! What can go wrong with the database, and whether waiting helps.
+//! What can go wrong with the database, and what helps: waiting, another way for the rows, or nothing.
 
 use std::time::Duration;
+
+use sqlx::postgres::PgDatabaseError;
+
+use super::sql::Target;
 
 /// Why something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// PostgreSQL cannot be reached, or refuses.
-    #[error("{what}: {source}")]
+    #[error("{what}: {cause}")]
     Database {
         /// What was being done.
         what: &'static str,
         /// What PostgreSQL or the connection said.
-        source: sqlx::Error,
+        cause: sqlx::Error,
+    },
+    /// The same while rows were stored.
+    #[error("storing rows of {}: {cause}", .target.name())]
+    Rows {
+        /// Of which table.
+        target: Target,
+        /// What PostgreSQL or the connection said.
+        cause: sqlx::Error,
     },
     /// No answer came; whether it was done will be seen from the offsets.
     #[error("{what}: no answer from the database within {} s", .limit.as_secs())]
@@ -33,12 +45,32 @@ pub enum StoreError {
     },
 }
 
+/// What the database has against a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Complaint {
+    /// It is there already.
+    Duplicate,
+    /// There is no partition of its day.
+    MissingPartition,
+    /// It cannot or may not be stored.
+    Refused,
+}
+
 /// What the SQLSTATEs begin with that may pass by themselves: connection, resources, an operator at work, a system
-/// error, serialisation and deadlock, a server that is read-only because another one has taken over.
-const TRANSIENT: [&str; 8] = ["08", "53", "57", "58", "40", "25006", "55P03", "XX000"];
+/// error, serialisation and deadlock, a transaction that was idle for too long, a server that is read-only because
+/// another one has taken over.
+const TRANSIENT: [&str; 9] = ["08", "53", "57", "58", "40", "25P03", "25006", "55P03", "XX000"];
+
+/// What those begin with that are about the values of a row: data, integrity, a limit of PostgreSQL's own, and what a
+/// trigger raises.
+const ABOUT_A_ROW: [&str; 4] = ["22", "23", "54", "P0001"];
+
+/// But these mean that the table has other columns than we think, which no row can help.
+const ABOUT_THE_FORMAT: [&str; 2] = ["22P03", "22P04"];
 
 const UNIQUE_VIOLATION: &str = "23505";
 const CHECK_VIOLATION: &str = "23514";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl StoreError {
     /// Whether the same may succeed later without anybody changing anything.
@@ -46,30 +78,51 @@ impl StoreError {
         match self {
             Self::Timeout { .. } => true,
             Self::Fenced { .. } => false,
-            Self::Database { source, .. } => is_transient(source),
+            Self::Database { cause, .. } | Self::Rows { cause, .. } => is_transient(cause),
         }
     }
 
-    /// Whether a row was there already.
-    pub fn is_duplicate(&self) -> bool {
-        self.code().as_deref() == Some(UNIQUE_VIOLATION)
+    /// Whether somebody else stood in the way for too long.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        self.said().is_some_and(|said| said.code() == LOCK_NOT_AVAILABLE)
     }
 
-    /// Whether a row found no partition of its day; PostgreSQL calls that a violated check.
-    pub fn is_missing_partition(&self) -> bool {
-        self.code().as_deref() == Some(CHECK_VIOLATION)
-    }
-
-    fn code(&self) -> Option<String> {
+    /// Which table's rows are at fault, and how.
+    pub(super) fn complaint(&self) -> Option<(Target, Complaint)> {
         match self {
-            Self::Database { source, .. } => code(source),
+            Self::Rows { target, cause } => Some((*target, complaint(cause)?)),
+            Self::Database { .. } | Self::Timeout { .. } | Self::Fenced { .. } => None,
+        }
+    }
+
+    /// What PostgreSQL said, in its own terms.
+    pub(super) fn said(&self) -> Option<&PgDatabaseError> {
+        match self {
+            Self::Database { cause, .. } | Self::Rows { cause, .. } => {
+                cause.as_database_error()?.try_downcast_ref()
+            }
             Self::Timeout { .. } | Self::Fenced { .. } => None,
         }
     }
 }
 
+fn complaint(error: &sqlx::Error) -> Option<Complaint> {
+    let said: &PgDatabaseError = error.as_database_error()?.try_downcast_ref()?;
+    let code = said.code();
+    if code == UNIQUE_VIOLATION {
+        Some(Complaint::Duplicate)
+    } else if code == CHECK_VIOLATION && said.constraint().is_none() {
+        // PostgreSQL calls that a violated check, but can name none
+        Some(Complaint::MissingPartition)
+    } else if ABOUT_A_ROW.iter().any(|class| code.starts_with(class)) && !ABOUT_THE_FORMAT.contains(&code) {
+        Some(Complaint::Refused)
+    } else {
+        None
+    }
+}
+
 fn is_transient(error: &sqlx::Error) -> bool {
-    match code(error) {
+    match error.as_database_error().and_then(|error| error.code()) {
         Some(code) => TRANSIENT.iter().any(|class| code.starts_with(class)),
         None => matches!(
             error,
@@ -78,11 +131,12 @@ fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-fn code(error: &sqlx::Error) -> Option<String> {
-    Some(error.as_database_error()?.code()?.into_owned())
-}
-
 /// Names what was being done.
 pub(super) fn failed(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::Database { what, source }
+    move |cause| StoreError::Database { what, cause }
+}
+
+/// Names the table whose rows were being stored.
+pub(super) fn failed_for(target: Target) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |cause| StoreError::Rows { target, cause }
 }

@@ -6,8 +6,11 @@
 
 mod commit;
 mod error;
+mod refusals;
 mod revise;
+mod route;
 mod sql;
+mod table;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -17,17 +20,31 @@ use platform::Topics;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
+pub use commit::Committed;
 pub use error::StoreError;
+pub use refusals::Refusal;
 pub use revise::Revised;
+pub use sql::Target;
 
 use crate::batch::{DailyTable, Day, Sealed};
 use crate::lane::Lane;
 use crate::telemetry;
 use crate::time::date_of;
-use error::failed;
+use commit::Plan;
+use error::{Complaint, failed};
+use route::{Router, Way};
 
 /// After this a silent database counts as away.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_secs(180);
+
+/// The same while rows that are refused are looked for: each costs several statements.
+const ISOLATION_LIMIT: Duration = Duration::from_secs(3_600);
+
+/// After this PostgreSQL gives a statement up by itself.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
+
+/// See [`Store::with_patience`].
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A single statement that takes this long is told.
 const SLOW: Duration = Duration::from_secs(10);
@@ -35,22 +52,20 @@ const SLOW: Duration = Duration::from_secs(10);
 /// Days whose partitions are made in one transaction: each costs locks, of which a server has only so many.
 const DAYS_AT_ONCE: usize = 32;
 
-/// What a batch came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Records whose row was there already, by lane.
-    pub duplicates: BTreeMap<Lane, i64>,
-}
-
 /// One connection to the database, for one thread.
 #[derive(Debug)]
 pub struct Store {
     options: PgConnectOptions,
+    /// How long others may stand in the way without doing anything.
+    patience: Duration,
+    /// Somebody did for longer.
+    is_blocked: bool,
     topics: Topics,
     session: Option<Session>,
     has_connected: bool,
     /// Partitions that are known to be there.
     days: HashSet<(DailyTable, Day)>,
+    router: Router,
 }
 
 #[derive(Debug)]
@@ -67,11 +82,22 @@ impl Store {
             options: options
                 .log_statements(tracing::log::LevelFilter::Trace)
                 .log_slow_statements(tracing::log::LevelFilter::Warn, SLOW),
+            patience: PATIENCE,
+            is_blocked: false,
             topics,
             session: None,
             has_connected: false,
             days: HashSet::new(),
+            router: Router::default(),
         }
+    }
+
+    /// With another time that a transaction may wait for its client, and we for a lock. Who was stopped in the middle of
+    /// a batch holds the lanes that it has claimed; after this time they are taken from it.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Sees that the tables are there and may be used.
@@ -136,27 +162,79 @@ impl Store {
         self.with_session("entering a partition", work).await
     }
 
-    /// Stores the batch and moves its lanes, all or nothing. When a row is there already, the whole is done again more
-    /// carefully: rows go by way of a table of the session, and those that are there are counted as duplicates.
+    /// Stores the batch and moves its lanes, all or nothing. When a row is there already, or is refused, the whole is
+    /// done again more carefully: see [`Way`].
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when a lane is not where the batch begins, else what the database said.
     pub async fn commit(&mut self, batch: &Sealed) -> Result<Committed, StoreError> {
-        let what = "storing a batch";
+        let suspects = batch.rows.suspects.rows();
+        let mut plan = Plan::new(self.router.way(suspects));
+        let mut has_looked_for_days = false;
         self.ensure_days(batch.rows.days.iter().copied()).await?;
-        let topics = self.topics.clone();
-        let quick = async |session: &mut Session| commit::quick(session, &topics, batch).await;
-        match self.with_session(what, quick).await {
-            Err(error) if error.is_duplicate() => {}
-            Err(error) if error.is_missing_partition() => {
-                // somebody has dropped a day that we have seen
-                self.days.clear();
-                self.ensure_days(batch.rows.days.iter().copied()).await?;
+        loop {
+            let topics = self.topics.clone();
+            let attempt = async |session: &mut Session| commit::attempt(session, &topics, batch, plan).await;
+            let limit = if plan.isolates() {
+                ISOLATION_LIMIT
+            } else {
+                ANSWER_LIMIT
+            };
+            let error = match self.with_session_within(limit, "storing a batch", attempt).await {
+                Ok(tally) => {
+                    self.router
+                        .learn(plan.of(Target::Readings), suspects, tally.found);
+                    return Ok(tally.committed);
+                }
+                Err(error) => error,
+            };
+            let Some((target, complaint)) = error.complaint() else {
+                return Err(error);
+            };
+            let way = plan.of(target);
+            let next = match complaint {
+                Complaint::Duplicate if target == Target::Readings => {
+                    self.router.after_duplicate(way, suspects)
+                }
+                Complaint::Duplicate => way.max(Way::Careful),
+                Complaint::MissingPartition if !has_looked_for_days => {
+                    // somebody has dropped a day that we have seen
+                    has_looked_for_days = true;
+                    self.days.clear();
+                    self.ensure_days(batch.rows.days.iter().copied()).await?;
+                    continue;
+                }
+                Complaint::MissingPartition | Complaint::Refused => Way::Isolated,
+            };
+            if next <= way {
+                return Err(error);
             }
-            other => return other.map(|()| Committed::default()),
+            plan.set(target, next);
         }
-        let careful = async |session: &mut Session| commit::careful(session, &topics, batch).await;
-        self.with_session(what, careful).await
+    }
+
+    /// Records of these lanes that the database has refused and whose dead letters are still to be sent: at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`], transient if the database is away.
+    pub async fn unsent_refusals(&mut self, lanes: &[Lane], limit: i64) -> Result<Vec<Refusal>, StoreError> {
+        let topics = self.topics.clone();
+        let work = async |session: &mut Session| {
+            refusals::unsent(&mut session.connection, &topics, lanes, limit).await
+        };
+        self.with_session("looking for refused records", work).await
+    }
+
+    /// Their dead letters are on Kafka.
+    ///
+    /// # Errors
+    /// [`StoreError`], transient if the database is away.
+    pub async fn letters_sent(&mut self, refusals: &[Refusal]) -> Result<(), StoreError> {
+        let topics = self.topics.clone();
+        let work =
+            async |session: &mut Session| refusals::sent(&mut session.connection, &topics, refusals).await;
+        self.with_session("removing refused records that are sent", work)
+            .await
     }
 
     /// Makes the windows anew that late readings have changed, as far as those are stored: at most `limit` of them.
@@ -202,7 +280,10 @@ impl Store {
     }
 
     async fn connect(&mut self) -> Result<Session, StoreError> {
-        let session = Session::open(&self.options).await?;
+        let mut session = Session::open(&self.options, self.patience).await?;
+        if self.is_blocked {
+            session.end_idlers(self.patience).await?;
+        }
         if std::mem::replace(&mut self.has_connected, true) {
             telemetry::reconnected();
         }
@@ -211,6 +292,18 @@ impl Store {
 
     /// Runs `work` on the connection, which is made if there is none and dropped if anything fails.
     async fn with_session<T, W>(&mut self, what: &'static str, work: W) -> Result<T, StoreError>
+    where
+        W: AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
+    {
+        self.with_session_within(ANSWER_LIMIT, what, work).await
+    }
+
+    async fn with_session_within<T, W>(
+        &mut self,
+        limit: Duration,
+        what: &'static str,
+        work: W,
+    ) -> Result<T, StoreError>
     where
         W: AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
     {
@@ -223,22 +316,45 @@ impl Store {
             let result = work(&mut session).await?;
             Ok::<_, StoreError>((session, result))
         };
-        let limit = ANSWER_LIMIT;
-        let (session, result) = tokio::time::timeout(limit, limited)
+        let ended = tokio::time::timeout(limit, limited)
             .await
-            .map_err(|_| StoreError::Timeout { what, limit })??;
+            .unwrap_or(Err(StoreError::Timeout { what, limit }));
+        self.is_blocked = matches!(&ended, Err(error) if error.is_lock_timeout());
+        let (session, result) = ended?;
         self.session = Some(session);
         Ok(result)
     }
 }
 
 impl Session {
-    async fn open(options: &PgConnectOptions) -> Result<Self, StoreError> {
-        let connection = options.connect().await.map_err(failed("connecting"))?;
+    async fn open(options: &PgConnectOptions, patience: Duration) -> Result<Self, StoreError> {
+        let mut connection = options.connect().await.map_err(failed("connecting"))?;
+        let begin = sql::begin_session(STATEMENT_LIMIT, patience);
+        sqlx::raw_sql(AssertSqlSafe(begin))
+            .execute(&mut connection)
+            .await
+            .map_err(failed("connecting"))?;
         Ok(Self {
             connection,
             has_incoming: false,
         })
+    }
+
+    /// Ends the transactions that hold lanes and do nothing but wait for their clients: PostgreSQL itself cannot, while a
+    /// client stands still in the middle of a COPY.
+    async fn end_idlers(&mut self, patience: Duration) -> Result<(), StoreError> {
+        let ended: i64 = sqlx::query_scalar(sql::END_IDLERS)
+            .bind(patience.as_secs_f64())
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(failed("ending transactions that stand still"))?;
+        if ended > 0 {
+            tracing::warn!(
+                ended,
+                "ended transactions of others that held partitions and stood still"
+            );
+        }
+        Ok(())
     }
 
     async fn begin(&mut self) -> Result<sqlx::Transaction<'_, sqlx::Postgres>, StoreError> {
@@ -253,8 +369,8 @@ impl Session {
         if self.has_incoming {
             return Ok(());
         }
-        for table in [&*sql::READINGS, &*sql::FARM_WINDOWS, &*sql::TURBINE_WINDOWS] {
-            sqlx::query(AssertSqlSafe(table.make_incoming.as_str()))
+        for target in Target::ALL {
+            sqlx::query(AssertSqlSafe(target.table().make_incoming.as_str()))
                 .execute(&mut self.connection)
                 .await
                 .map_err(failed("making a table for incoming rows"))?;

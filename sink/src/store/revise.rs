@@ -7,10 +7,9 @@ use platform::fail_point;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::commit::copy;
 use super::error::failed;
-use super::sql::{self, Table};
-use super::{Session, StoreError};
+use super::sql::{self, Target};
+use super::{Session, StoreError, table};
 use crate::copy::CopyBuffer;
 use crate::revision::{Minute, StoredReading, windows_of};
 use crate::rows::window::{self, Of, Origin};
@@ -65,8 +64,8 @@ pub(super) async fn revise(
             window::put_turbine(&mut turbines, turbine, Origin::LATE);
         }
     }
-    let changed = replace(&mut transaction, &sql::FARM_WINDOWS, &farms, Of::Farm).await?;
-    replace(&mut transaction, &sql::TURBINE_WINDOWS, &turbines, Of::Turbine).await?;
+    let changed = replace(&mut transaction, Target::FarmWindows, &farms, Of::Farm).await?;
+    replace(&mut transaction, Target::TurbineWindows, &turbines, Of::Turbine).await?;
     unmark(&mut transaction, &marks).await?;
     fail_point::reach("before-revision-commit");
     transaction
@@ -177,11 +176,11 @@ fn stored_reading(row: &PgRow) -> StoredReading {
 
 async fn replace(
     connection: &mut PgConnection,
-    table: &Table,
+    target: Target,
     rows: &CopyBuffer,
     of: Of,
 ) -> Result<u64, StoreError> {
-    copy(connection, &table.copy_incoming, &[rows]).await?;
+    table::copy_incoming(connection, target, rows, rows.all()).await?;
     let replaced = sqlx::query(AssertSqlSafe(sql::revise_windows(of)))
         .execute(connection)
         .await

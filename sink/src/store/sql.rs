@@ -1,7 +1,9 @@
 //! All statements. Those with a column for each metric are put together once, from the rows' own column lists.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use crate::lane::Topic;
 use crate::rows::window::{self, Of};
 use crate::rows::{dead_letter, reading};
 
@@ -23,9 +25,28 @@ pub(super) const CLAIM: &str = "
         AS m (topic, partition, expected, next_offset, stored, refused)
     WHERE o.topic = m.topic AND o.partition = m.partition AND o.next_offset = m.expected";
 
-/// Of what a lane was said to have stored, this much was there already.
+/// Of what a lane was said to have stored, this much was there already, and that much was refused.
 pub(super) const RECOUNT: &str = "
-    UPDATE kafka_offsets SET stored = stored - $3, duplicates = duplicates + $3 WHERE topic = $1 AND partition = $2";
+    UPDATE kafka_offsets
+    SET stored = stored - $3 - $4, duplicates = duplicates + $3, refused = refused + $4
+    WHERE topic = $1 AND partition = $2";
+
+/// Enters records whose dead letters are to be sent.
+pub(super) const REFUSE: &str = "
+    INSERT INTO refusals (topic, partition, kafka_offset, rule, reason, field, value, bound)
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])";
+
+/// Records of these lanes whose dead letters are to be sent.
+pub(super) const UNSENT_REFUSALS: &str = "
+    SELECT topic, partition, kafka_offset, rule, reason, field, value, bound FROM refusals
+    WHERE (topic, partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]))
+    ORDER BY topic, partition, kafka_offset
+    LIMIT $3";
+
+/// Their dead letters are sent.
+pub(super) const SENT_REFUSALS: &str = "
+    DELETE FROM refusals
+    WHERE (topic, partition, kafka_offset) IN (SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[]))";
 
 /// Makes the partitions of days.
 pub(super) const ENSURE_DAYS: &str = "SELECT ensure_days($1, $2)";
@@ -98,9 +119,75 @@ pub(super) const READINGS_OF: &str = "
 
 /// Whether everything is there that will be needed.
 pub(super) const CHECK: &str = "
-    SELECT (SELECT count(*) FROM kafka_offsets) + (SELECT count(*) FROM late_marks)";
+    SELECT (SELECT count(*) FROM kafka_offsets) + (SELECT count(*) FROM late_marks) + (SELECT count(*) FROM refusals)";
 
-/// A table that rows are copied into.
+/// What a session begins with: limits for a statement, and for waiting between two of them and for a lock.
+pub(super) fn begin_session(statement: Duration, patience: Duration) -> String {
+    let (statement_ms, patience_ms) = (statement.as_millis(), patience.as_millis());
+    format!(
+        "SET statement_timeout = {statement_ms}; SET lock_timeout = {patience_ms};
+         SET idle_in_transaction_session_timeout = {patience_ms}"
+    )
+}
+
+/// Ends the sessions of our own role that have held lanes for so many seconds and wait for their clients.
+pub(super) const END_IDLERS: &str = "
+    SELECT count(pg_terminate_backend(a.pid))
+    FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.usename = current_user AND a.pid <> pg_backend_pid()
+        AND a.wait_event = 'ClientRead' AND a.xact_start < now() - make_interval(secs => $1)
+        AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.relation = 'kafka_offsets'::regclass
+            AND l.mode = 'RowExclusiveLock' AND l.granted)";
+
+/// A table that rows of records are stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// `readings`.
+    Readings,
+    /// `farm_windows`.
+    FarmWindows,
+    /// `turbine_windows`.
+    TurbineWindows,
+    /// `dead_letters`.
+    DeadLetters,
+}
+
+impl Target {
+    /// All of them, in the order in which they are written.
+    pub(super) const ALL: [Self; 4] = [
+        Self::Readings,
+        Self::FarmWindows,
+        Self::TurbineWindows,
+        Self::DeadLetters,
+    ];
+
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Readings => "readings",
+            Self::FarmWindows => "farm_windows",
+            Self::TurbineWindows => "turbine_windows",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+
+    /// Where its records come from.
+    pub(super) const fn topic(self) -> Topic {
+        match self {
+            Self::Readings => Topic::Readings,
+            Self::FarmWindows => Topic::FarmWindows,
+            Self::TurbineWindows => Topic::TurbineWindows,
+            Self::DeadLetters => Topic::DeadLetters,
+        }
+    }
+
+    /// Its statements.
+    pub(super) fn table(self) -> &'static Table {
+        &TABLES[self as usize]
+    }
+}
+
+/// The statements of a table.
 #[derive(Debug)]
 pub(super) struct Table {
     /// Makes a table of the session for rows on their way to it: the copied columns, and no key.
@@ -109,11 +196,31 @@ pub(super) struct Table {
     pub(super) copy: String,
     /// Copies rows into the session's own table.
     pub(super) copy_incoming: String,
+    /// Takes rows out of the session's own table whose key is new, and counts the others by partition of their records.
+    pub(super) take: String,
+    /// Empties the session's own table.
+    pub(super) empty_incoming: String,
+    /// The columns, counted from 0, that tell partition and offset of a row's record.
+    pub(super) place: [usize; 2],
 }
 
+static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| {
+    Target::ALL.map(|target| match target {
+        Target::Readings => Table::new(target, &reading::COLUMNS, take_readings()),
+        Target::FarmWindows => Table::new(target, &window::FARM_COLUMNS, take_windows(Of::Farm)),
+        Target::TurbineWindows => Table::new(target, &window::TURBINE_COLUMNS, take_windows(Of::Turbine)),
+        Target::DeadLetters => Table::new(target, &dead_letter::COLUMNS, take_dead_letters()),
+    })
+});
+
 impl Table {
-    fn new(name: &'static str, columns: &[impl AsRef<str>]) -> Self {
+    fn new(target: Target, columns: &[impl AsRef<str>], take: String) -> Self {
+        let name = target.name();
         let columns: Vec<_> = columns.iter().map(AsRef::as_ref).collect();
+        let place = ["kafka_partition", "kafka_offset"].map(|wanted| {
+            let place = columns.iter().position(|&column| column == wanted);
+            place.expect("every table tells the place of its records")
+        });
         let columns = columns.join(", ");
         let incoming = format!("incoming_{name}");
         Self {
@@ -122,25 +229,16 @@ impl Table {
             ),
             copy: format!("COPY {name} ({columns}) FROM STDIN (FORMAT binary)"),
             copy_incoming: format!("COPY {incoming} ({columns}) FROM STDIN (FORMAT binary)"),
+            take,
+            empty_incoming: format!("TRUNCATE {incoming}"),
+            place,
         }
     }
 }
 
-/// `readings`.
-pub(super) static READINGS: LazyLock<Table> = LazyLock::new(|| Table::new("readings", &reading::COLUMNS));
-/// `farm_windows`.
-pub(super) static FARM_WINDOWS: LazyLock<Table> =
-    LazyLock::new(|| Table::new("farm_windows", &window::FARM_COLUMNS));
-/// `turbine_windows`.
-pub(super) static TURBINE_WINDOWS: LazyLock<Table> =
-    LazyLock::new(|| Table::new("turbine_windows", &window::TURBINE_COLUMNS));
-/// `dead_letters`.
-pub(super) static DEAD_LETTERS: LazyLock<Table> =
-    LazyLock::new(|| Table::new("dead_letters", &dead_letter::COLUMNS));
-
 /// Takes the readings whose key is new, the first of each key in the log; counts the others by farm, day and
 /// partition; tells how many they are by partition.
-pub(super) static TAKE_READINGS: LazyLock<String> = LazyLock::new(|| {
+fn take_readings() -> String {
     let columns = reading::COLUMNS.join(", ");
     format!(
         "WITH inserted AS (
@@ -161,11 +259,11 @@ pub(super) static TAKE_READINGS: LazyLock<String> = LazyLock::new(|| {
         )
         SELECT kafka_partition, sum(n)::bigint AS count FROM difference GROUP BY kafka_partition HAVING sum(n) > 0"
     )
-});
+}
 
 /// Takes windows as they closed. One that only late readings have made so far gets what only the record knows; one
 /// that is there already stays, and is told by partition.
-pub(super) fn take_windows(of: Of) -> String {
+fn take_windows(of: Of) -> String {
     let (table, key, columns) = window_table(of);
     let columns = columns.join(", ");
     format!(
@@ -182,6 +280,24 @@ pub(super) fn take_windows(of: Of) -> String {
             SELECT kafka_partition, 1 AS n FROM incoming_{table}
             UNION ALL
             SELECT kafka_partition, -1 FROM taken
+        )
+        SELECT kafka_partition, sum(n)::bigint AS count FROM difference GROUP BY kafka_partition HAVING sum(n) > 0"
+    )
+}
+
+/// Takes dead letters but for those of our own that are there already, sent twice: the same source tells.
+fn take_dead_letters() -> String {
+    let columns = dead_letter::COLUMNS.join(", ");
+    format!(
+        "WITH inserted AS (
+            INSERT INTO dead_letters ({columns})
+            SELECT {columns} FROM incoming_dead_letters ORDER BY kafka_partition, kafka_offset
+            ON CONFLICT DO NOTHING
+            RETURNING kafka_partition
+        ), difference AS (
+            SELECT kafka_partition, 1 AS n FROM incoming_dead_letters
+            UNION ALL
+            SELECT kafka_partition, -1 FROM inserted
         )
         SELECT kafka_partition, sum(n)::bigint AS count FROM difference GROUP BY kafka_partition HAVING sum(n) > 0"
     )

@@ -13,14 +13,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::make::{full, noon, raw, windows};
+use crate::make::{full, noon, nth, raw, windows};
 use crate::rig::{Rig, RunningSink};
-
-/// Reading number `n` of many farms; each has an event time of its own.
-fn nth(n: i64) -> RawReading<'static> {
-    let farm = format!("farm-{}", n % 30);
-    raw(&farm, "T1", noon(n), 5.0)
-}
 
 /// A late reading's record, whose original lies in `readings` where the farm's only record with this event time is.
 fn late_record(rig: &Rig, reading: &RawReading<'_>) -> OwnedHeaders {

@@ -7,10 +7,11 @@ use testkit::committed_records;
 use crate::make::{MINUTE, noon, raw, windows};
 use crate::rig::{LIMIT, Rig};
 
-const FAIL_POINTS: [&str; 10] = [
+const FAIL_POINTS: [&str; 11] = [
     "before-claim",
     "after-claim",
     "before-copy",
+    "amid-copy",
     "after-copy:2",
     "before-commit",
     "after-commit",

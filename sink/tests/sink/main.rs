@@ -4,7 +4,12 @@
 mod flow;
 mod kills;
 mod make;
+mod members;
+mod metrics;
+mod outages;
+mod refusals;
 mod rig;
 mod rows;
 mod storing;
 mod verified;
+mod zombies;

@@ -32,6 +32,12 @@ pub(crate) fn raw(farm: &str, turbine: &str, event_time: Timestamp, wind_mps: f6
     }
 }
 
+/// Number `n` of many farms; each has an event time of its own.
+pub(crate) fn nth(n: i64) -> RawReading<'static> {
+    let farm = format!("farm-{}", n % 30);
+    raw(&farm, "T1", noon(n), 5.0)
+}
+
 /// With everything.
 pub(crate) fn full(farm: &str, turbine: &str, event_time: Timestamp) -> RawReading<'static> {
     RawReading {

@@ -9,6 +9,7 @@ use domain::{Closed, FarmWindow, RawReading, TurbineWindow};
 use platform::{Health, Topics, topics};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -96,18 +97,60 @@ impl Rig {
         connection.close().await.unwrap();
     }
 
+    /// Runs SQL in which `{database}` stands for this test's, from outside of it.
+    pub(crate) async fn administrate(&self, sql: &str) {
+        let (_, name) = self.database.admin_url.rsplit_once('/').unwrap();
+        let is_inside = sql.contains("ON readings");
+        let url = if is_inside {
+            &self.database.admin_url
+        } else {
+            &self.stack.admin_database_url
+        };
+        let sql = sql.replace("{database}", name);
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Who owns what in the group of the sinks, by client id; bytes as the group has them.
+    pub(crate) fn assignments(&self) -> Vec<(String, Vec<u8>)> {
+        let consumer: BaseConsumer = self.stack.kafka().client_config("looker-on").create().unwrap();
+        let group = format!("{}sink", self.stack.topic_prefix);
+        let groups = consumer.fetch_group_list(Some(&group), LIMIT).unwrap();
+        let members = groups.groups().iter().flat_map(|group| group.members());
+        let mut assignments: Vec<_> = members
+            .map(|member| {
+                let assignment = member.assignment().unwrap_or_default().to_vec();
+                (member.client_id().to_owned(), assignment)
+            })
+            .collect();
+        assignments.sort();
+        assignments
+    }
+
     /// A sink as a process of its own, which dies at this point.
     pub(crate) fn spawn(&self, fail_point: Option<&str>) -> Program {
+        let point = fail_point.map(|point| ("FAIL_POINT", point));
+        let own = [("INSTANCE_ID", "killed"), ("BATCH_ROWS", "20")];
+        self.spawn_with(&own.into_iter().chain(point).collect::<Vec<_>>())
+    }
+
+    /// A sink as a process of its own whom the group and the database give up soon after it has fallen silent.
+    pub(crate) fn spawn_mortal(&self, environment: &[(&str, &str)]) -> Program {
+        let own = [("BATCH_ROWS", "50"), ("SESSION_TIMEOUT", "6s")];
+        self.spawn_with(&own.iter().chain(environment).copied().collect::<Vec<_>>())
+    }
+
+    /// A sink as a process of its own with these settings.
+    pub(crate) fn spawn_with(&self, environment: &[(&str, &str)]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sink"));
         command
             .envs(self.stack.environment())
             .env("DATABASE_URL", &self.database.sink_url)
-            .env("BATCH_ROWS", "50")
-            .env("INSTANCE_ID", "killed")
-            .env("SESSION_TIMEOUT", "10s");
-        if let Some(name) = fail_point {
-            command.env("FAIL_POINT", name);
-        }
+            .envs(environment.iter().copied());
         Program::start(&mut command)
     }
 
