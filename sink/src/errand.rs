@@ -16,7 +16,7 @@ use crate::store::{Committed, Revised, Store, StoreError};
 #[derive(Debug)]
 pub(crate) enum Errand {
     /// A batch was to be stored, which took so long.
-    Batch(Sealed, Result<Committed, StoreError>, Duration),
+    Batch(Box<Sealed>, Result<Committed, StoreError>, Duration),
     /// Windows were to be made anew, which took so long.
     Revision(Result<Revised, StoreError>, Duration),
     /// Dead letters were to be sent: so many are.

@@ -384,7 +384,7 @@ impl Worker {
     }
 
     fn next_batch(&mut self) -> Option<Sealed> {
-        let sealed = self.parts.pipeline.next();
+        let sealed = self.parts.pipeline.next_batch();
         if sealed.is_some() {
             let timings = self.parts.intake.timings();
             telemetry::phase("decode", timings.decode);
@@ -398,7 +398,7 @@ impl Worker {
         self.errands.send(|mut desk| async move {
             let begun = Instant::now();
             let result = desk.store.commit(&sealed).await;
-            (desk, Errand::Batch(sealed, result, begun.elapsed()))
+            (desk, Errand::Batch(Box::new(sealed), result, begun.elapsed()))
         });
     }
 
@@ -436,7 +436,7 @@ impl Worker {
                 if !committed.refused.is_empty() {
                     self.look_for_letters();
                 }
-                self.parts.pipeline.stored(sealed);
+                self.parts.pipeline.stored(*sealed);
             }
             Errand::Batch(_, Err(error @ StoreError::Fenced { .. }), _) => {
                 tracing::warn!(%error, "batch dropped; reading on from the database's offsets");
@@ -444,7 +444,7 @@ impl Worker {
                 self.parts.pipeline.fenced();
             }
             Errand::Batch(sealed, Err(error), _) => {
-                self.parts.pipeline.failed(sealed);
+                self.parts.pipeline.failed(*sealed);
                 return Err(error.into());
             }
             Errand::Revision(Ok(revised), took) => {

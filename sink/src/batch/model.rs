@@ -266,7 +266,7 @@ impl World {
         if sink.out.is_some() || sink.pipeline.is_displaced() {
             return false;
         }
-        sink.out = sink.pipeline.next().map(|sealed| (sealed, Stage::Sent));
+        sink.out = sink.pipeline.next_batch().map(|sealed| (sealed, Stage::Sent));
         sink.out.is_some()
     }
 

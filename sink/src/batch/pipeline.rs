@@ -8,7 +8,7 @@ use super::{Batch, Progress, Sealed, Taken};
 use crate::lane::Lane;
 use crate::rows::reading::Place;
 
-/// What is between Kafka and the database. Whoever stores takes a batch by [`Self::next`] and tells what came of it by
+/// What is between Kafka and the database. Whoever stores takes a batch by [`Self::next_batch`] and tells what came of it by
 /// one of [`Self::stored`], [`Self::failed`] and [`Self::fenced`]; until then there is no other.
 ///
 /// **Invariant.** Batches are stored in the order of their records, one at a time, and none is skipped: either all that
@@ -115,7 +115,7 @@ impl Pipeline {
 
     /// The batch that is to be stored next, whether it is due or not; none while another one is being stored, and if
     /// there is nothing.
-    pub fn next(&mut self) -> Option<Sealed> {
+    pub fn next_batch(&mut self) -> Option<Sealed> {
         if self.is_storing {
             return None;
         }

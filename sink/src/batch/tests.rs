@@ -180,7 +180,7 @@ fn push_reading(batch: &mut Batch, offset: i64, turbine: &'static str, time: Tim
     batch.push(lane(0), place(0, offset), taken, Instant::now());
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Event {
     /// A record of this lane, so many offsets after the last one, maybe once more.
     Record(i32, i64, bool),
@@ -244,7 +244,7 @@ impl World {
                     self.read_on(partition);
                 }
             }
-            Event::Store => self.out = self.out.take().or_else(|| self.pipeline.next()),
+            Event::Store => self.out = self.out.take().or_else(|| self.pipeline.next_batch()),
             Event::Stored => {
                 if let Some(sealed) = self.out.take() {
                     match self.commit(&sealed) {
