@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use avro::Registry;
 use platform::Health;
+use platform::program::UsageError;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -22,6 +23,7 @@ use crate::auth::Keys;
 use crate::background::watch_database;
 use crate::ingest::{Ingest, Repeats};
 use crate::kafka::{self, LogEnds, Publisher};
+use crate::line_protocol::LineMap;
 use crate::live::{Feed, FeedSettings};
 use crate::{middleware, openapi, routes};
 
@@ -75,7 +77,7 @@ impl Application {
         ));
         background.close();
 
-        let server = serve(listener, args, database, publisher, feed.clone())?;
+        let server = serve(listener, args, database, publisher, feed.clone(), health)?;
         Ok(Self {
             server,
             port,
@@ -119,6 +121,7 @@ fn serve(
     database: PgPool,
     publisher: Publisher,
     feed: Feed,
+    health: &Health,
 ) -> anyhow::Result<Server> {
     let feed = web::Data::new(feed);
     let log_ends = web::Data::new(LogEnds::new(&args.kafka)?);
@@ -131,6 +134,9 @@ fn serve(
         repeats: Repeats::default(),
     });
     let topics = web::Data::new(args.kafka.topics());
+    let line_map = LineMap::load(args.api.line_protocol_map.as_deref());
+    let line_map = web::Data::new(line_map.map_err(|error| UsageError(format!("{error:#}")))?);
+    let health = web::Data::new(health.clone());
     let legacy = web::Data::new(args.legacy.clone());
     let body_limits = web::Data::new(args.api.body_limits());
     let server = HttpServer::new(move || {
@@ -139,7 +145,7 @@ fn serve(
             .openapi(openapi::head())
             .configure(routes::configure)
             .split_for_parts();
-        app.configure(|config| routes::documentation(config, document))
+        app.configure(|config| routes::documentation(config, openapi::finish(document)))
             .app_data(database.clone())
             .app_data(keys.clone())
             .app_data(ingest.clone())
@@ -148,9 +154,11 @@ fn serve(
             .app_data(topics.clone())
             .app_data(legacy.clone())
             .app_data(body_limits.clone())
+            .app_data(line_map.clone())
+            .app_data(health.clone())
             .default_service(web::to(routes::nowhere))
             .wrap(actix_web::middleware::from_fn(middleware::observe))
-            .wrap(tracing_actix_web::TracingLogger::default())
+            .wrap(tracing_actix_web::TracingLogger::<middleware::RequestSpan>::new())
             .wrap(actix_web::middleware::Compress::default())
     });
     let server = server

@@ -1,6 +1,7 @@
 //! What can be set, and whether it makes sense.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -91,6 +92,11 @@ pub struct ApiArgs {
     /// The most readings of one request (1 to 1000000); more are a 413
     #[arg(long, env = "API_MAX_READINGS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_readings: u32,
+
+    /// What the measurements, tags and fields of InfluxDB's line protocol mean: a JSON file of tables, which come beside
+    /// or instead of those that are built in (`reading` with our own names, and `wind_turbine`)
+    #[arg(long, env = "LINE_PROTOCOL_MAP")]
+    pub line_protocol_map: Option<PathBuf>,
 
     /// The live stream.
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! What a request can fail by, told the same way everywhere: `application/problem+json` (RFC 9457).
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,6 +57,9 @@ pub enum ApiError {
         /// The limit.
         limit_seconds: u64,
     },
+    /// It cannot be done to what is there as it is.
+    #[error("{0}")]
+    Conflict(String),
     /// An idempotency key came again, with another request.
     #[error("this Idempotency-Key belongs to another request; a key is for one request and its repeats")]
     KeyReused,
@@ -135,6 +138,11 @@ impl ApiError {
         Self::NotFound(format!("there is no {what} '{}'", shortened(id)))
     }
 
+    /// The key does not open `farm`, which the caller has named.
+    pub fn farm_closed(farm: &str) -> Self {
+        Self::FarmForbidden(format!("the key does not open farm '{}'", shortened(farm)))
+    }
+
     const fn kind(&self) -> (&'static str, &'static str, StatusCode) {
         match self {
             Self::KeyMissing => (
@@ -176,6 +184,7 @@ impl ApiError {
                 "Body too slow",
                 StatusCode::REQUEST_TIMEOUT,
             ),
+            Self::Conflict(_) => ("urn:veleta:problem:conflict", "Conflict", StatusCode::CONFLICT),
             Self::KeyReused => (
                 "urn:veleta:problem:idempotency-key-reused",
                 "Idempotency key reused",
@@ -210,8 +219,26 @@ impl ApiError {
         }
     }
 
+    /// What belongs to the failure whatever the words of its body are.
+    pub(crate) fn add_headers(&self, response: &mut HttpResponseBuilder) {
+        let status = self.kind().2;
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"veleta\""));
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            response.insert_header((header::ACCEPT_ENCODING, "gzip"));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // what is still to come of the body is not waited for
+            response.force_close();
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+    }
+
     /// What a client is told: nothing of our inside.
-    fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         if let Self::Unavailable { what, .. } = self {
             format!("{what} is not available, please try again")
         } else if let Self::Internal(_) = self {
@@ -231,19 +258,7 @@ impl ResponseError for ApiError {
         self.log();
         let (r#type, title, status) = self.kind();
         let mut response = HttpResponse::build(status);
-        if status == StatusCode::UNAUTHORIZED {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"veleta\""));
-        }
-        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            response.insert_header((header::ACCEPT_ENCODING, "gzip"));
-        }
-        if status == StatusCode::REQUEST_TIMEOUT {
-            // what is still to come of the body is not waited for
-            response.force_close();
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
-        }
+        self.add_headers(&mut response);
         let errors = if let Self::Parameters(errors) = self {
             errors.clone()
         } else {

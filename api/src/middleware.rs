@@ -1,4 +1,4 @@
-//! What happens to every request: it is counted, timed, and its answer carries the request's id.
+//! What happens to every request: it is counted, timed and logged, and its answer carries the request's id.
 
 use std::time::Instant;
 
@@ -7,9 +7,42 @@ use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT};
 use actix_web::middleware::Next;
-use tracing_actix_web::RequestId;
+use tracing::Span;
+use tracing::field::{Empty, display};
+use tracing_actix_web::{RequestId, RootSpanBuilder};
+
+/// What the log says of a request. Not the query: old clients of InfluxDB put their password into it.
+pub struct RequestSpan;
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let user_agent = request.headers().get(USER_AGENT);
+        let user_agent = user_agent.and_then(|value| value.to_str().ok());
+        tracing::info_span!(
+            "HTTP request",
+            http.method = %request.method(),
+            http.target = request.path(),
+            http.client_ip = request.connection_info().peer_addr(),
+            http.user_agent = user_agent,
+            http.status_code = Empty,
+            exception.message = Empty,
+            request_id = request.extensions().get::<RequestId>().map(display),
+        )
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        span.record("http.status_code", status(outcome));
+        let error = match outcome {
+            Ok(answer) => answer.response().error(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            span.record("exception.message", display(error));
+        }
+    }
+}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

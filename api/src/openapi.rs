@@ -1,10 +1,13 @@
 //! The head of `/openapi.json`; its body is gathered from the routes.
 
 use actix_web::App;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use utoipa_actix_web::AppExt;
 
+use crate::auth::Scope;
 use crate::error::Problem;
 use crate::routes;
 
@@ -13,15 +16,17 @@ use crate::routes;
     info(
         title = "Veleta",
         description = "Readings and windows of wind farms. Times are RFC 3339 in UTC, numbers in the unit of their \
-                       name, lists come in pages: give `next_cursor` as `cursor` to go on."
+                       name, lists come in pages: give `next_cursor` as `cursor` to go on. A key must have the scope \
+                       that its operation names, or `admin`."
     ),
-    components(schemas(Problem, LegacyFailure, LegacyFaults)),
+    components(schemas(Problem, LegacyFailure, LegacyFaults, InfluxFailure, InfluxV1Failure)),
     modifiers(&Keys),
-    security(("key" = []), ("bearer" = [])),
     tags(
         (name = "farms", description = "Farms, turbines, their readings and windows"),
         (name = "live", description = "What happens, as it happens"),
         (name = "ingestion", description = "Sending readings"),
+        (name = "keys", description = "Who may do what"),
+        (name = "InfluxDB", description = "InfluxDB's way of sending readings, for its clients"),
         (name = "quality", description = "What was refused, and whether everything is accounted for"),
         (name = "first system", description = "The words of the first system, for its clients")
     )
@@ -35,6 +40,10 @@ impl Modify for Keys {
         let components = document.components.get_or_insert_default();
         let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key")));
         let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        let basic = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Basic).build());
+        let token = ApiKeyValue::with_description("Authorization", "`Token KEY`, as InfluxDB has it");
+        components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+        components.add_security_scheme("basic", basic);
         components.add_security_scheme("key", key);
         components.add_security_scheme("bearer", bearer);
     }
@@ -45,6 +54,22 @@ pub fn head() -> utoipa::openapi::OpenApi {
     Head::openapi()
 }
 
+/// The same with all its operations, each with the scope that a key must have for it.
+pub fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for (operation, scope) in [(&mut item.get, Scope::Read), (&mut item.post, Scope::Write)] {
+            if let Some(operation) = operation
+                .as_mut()
+                .filter(|operation| operation.security.is_none())
+            {
+                let wants = |name: &str| SecurityRequirement::new(name, [scope.as_str()]);
+                operation.security = Some(vec![wants("key"), wants("bearer")]);
+            }
+        }
+    }
+    document
+}
+
 /// The whole document, without serving it.
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_, document) = App::new()
@@ -52,7 +77,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .openapi(head())
         .configure(routes::configure)
         .split_for_parts();
-    document
+    finish(document)
 }
 
 /// The failures that any request may end in.
@@ -87,6 +112,81 @@ pub enum LegacyFailures {
     /// The key, a parameter or a field is missing or wrong
     #[response(status = 422)]
     Unprocessable(LegacyFaults),
+}
+
+/// The failures of writes to InfluxDB's version 2.
+#[derive(IntoResponses)]
+pub enum InfluxFailures {
+    /// Lines that are named were not written, the others were; or the request makes no sense
+    #[response(status = 400)]
+    Bad(InfluxFailure),
+    /// No key, or one that opens nothing
+    #[response(status = 401)]
+    Unauthorized(InfluxFailure),
+    /// The key is not good for this, or not for the farm that is named: nothing was written
+    #[response(status = 403)]
+    Forbidden(InfluxFailure),
+    /// The body did not come in time
+    #[response(status = 408)]
+    TooSlow(InfluxFailure),
+    /// The body is too large, or has too many lines
+    #[response(status = 413)]
+    TooLarge(InfluxFailure),
+    /// The body is packed otherwise than by gzip
+    #[response(status = 415)]
+    Encoding(InfluxFailure),
+    /// Kafka is away; `Retry-After` says when to send the same again
+    #[response(status = 503)]
+    Unavailable(InfluxFailure),
+}
+
+/// The failures of writes to InfluxDB's version 1.
+#[derive(IntoResponses)]
+pub enum InfluxV1Failures {
+    /// Lines that are named were not written, the others were; or the request makes no sense
+    #[response(status = 400)]
+    Bad(InfluxV1Failure),
+    /// No key, or one that opens nothing
+    #[response(status = 401)]
+    Unauthorized(InfluxV1Failure),
+    /// The key is not good for this, or not for the farm that is named: nothing was written
+    #[response(status = 403)]
+    Forbidden(InfluxV1Failure),
+    /// The body did not come in time
+    #[response(status = 408)]
+    TooSlow(InfluxV1Failure),
+    /// The body is too large, or has too many lines
+    #[response(status = 413)]
+    TooLarge(InfluxV1Failure),
+    /// The body is packed otherwise than by gzip
+    #[response(status = 415)]
+    Encoding(InfluxV1Failure),
+    /// Kafka is away; `Retry-After` says when to send the same again
+    #[response(status = 503)]
+    Unavailable(InfluxV1Failure),
+}
+
+/// What went wrong, as InfluxDB 2 says it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only documents")]
+pub struct InfluxFailure {
+    /// The kind of failure.
+    #[schema(example = "invalid")]
+    code: String,
+    /// In words.
+    #[schema(example = "partial write: line 2: missing fields; dropped=1")]
+    message: String,
+    /// The first line at fault.
+    line: Option<u64>,
+}
+
+/// What went wrong, as InfluxDB 1 says it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only documents")]
+pub struct InfluxV1Failure {
+    /// In words.
+    #[schema(example = "partial write: line 2: missing fields; dropped=1")]
+    error: String,
 }
 
 /// What went wrong.

@@ -11,8 +11,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::auth::authenticate;
 use crate::error::ApiError;
 use crate::handlers::{
-    audit, dead_letters, events, farms, generators, ingestion, measurements, minutes, readings, turbines,
-    windows,
+    audit, dead_letters, events, farms, generators, ingestion, keys, line_protocol, measurements, minutes,
+    readings, turbines, windows,
 };
 
 /// Everything that wants a key.
@@ -31,13 +31,24 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
                 .service(dead_letters::one)
                 .service(audit::audit)
                 .service(events::listen)
-                .service(ingestion::take),
+                .service(ingestion::take)
+                .service(keys::create)
+                .service(keys::list)
+                .service(keys::one)
+                .service(keys::revoke)
+                .service(keys::rotate)
+                .service(keys::log),
         )
         // the first system's requests have errors, and so doors, of their own
         .service(measurements::take)
         .service(minutes::list)
         .service(generators::list)
-        .service(generators::one);
+        .service(generators::one)
+        // and so have InfluxDB's
+        .service(line_protocol::write)
+        .service(line_protocol::write_v1)
+        .service(line_protocol::ping)
+        .service(line_protocol::health);
 }
 
 /// What is open to everybody: `/docs`, `/openapi.json`, and `/`, which leads to them.

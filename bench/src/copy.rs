@@ -54,7 +54,9 @@ impl CopyIn {
                     .arg(command)
                     .arg(url)
                     .stdin(Stdio::null());
-                let output = spawn_blocking(move || psql.output()).await?.context("running psql")?;
+                let output = spawn_blocking(move || psql.output())
+                    .await?
+                    .context("running psql")?;
                 let said = String::from_utf8_lossy(&output.stderr);
                 ensure!(output.status.success(), "psql: {}", said.trim());
                 Ok(())

@@ -73,7 +73,12 @@ impl Shape {
     fn names(&self, partitions: u64) -> Vec<(String, String)> {
         let farms = self.farms(partitions);
         (0..self.turbines)
-            .map(|turbine| (format!("farm-{}", turbine % farms), format!("T{:03}", turbine / farms)))
+            .map(|turbine| {
+                (
+                    format!("farm-{}", turbine % farms),
+                    format!("T{:03}", turbine / farms),
+                )
+            })
             .collect()
     }
 }
@@ -140,7 +145,11 @@ impl Corpus {
             send(number)?;
         }
         producer.flush(PATIENCE).context("waiting for the broker")?;
-        Ok(Self { shape, stack, records })
+        Ok(Self {
+            shape,
+            stack,
+            records,
+        })
     }
 
     /// The topic's name.

@@ -67,7 +67,8 @@ fn today() -> String {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or_default());
     let text = now.to_string();
-    text.split_once('T').map_or_else(|| text.clone(), |(day, _)| day.to_owned())
+    text.split_once('T')
+        .map_or_else(|| text.clone(), |(day, _)| day.to_owned())
 }
 
 #[cfg(test)]

@@ -52,7 +52,10 @@ impl Server {
     /// When the server refuses.
     pub async fn settle(&self) -> Result<()> {
         let mut connection = connect(&self.url).await?;
-        connection.execute("CHECKPOINT").await.context("writing a checkpoint")?;
+        connection
+            .execute("CHECKPOINT")
+            .await
+            .context("writing a checkpoint")?;
         Ok(connection.close().await?)
     }
 
@@ -61,7 +64,10 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub async fn drop(&self, database: &Database) -> Result<()> {
-        let (_, name) = database.admin_url.rsplit_once('/').context("the URL names a database")?;
+        let (_, name) = database
+            .admin_url
+            .rsplit_once('/')
+            .context("the URL names a database")?;
         let mut connection = connect(&self.url).await?;
         let sql = format!("DROP DATABASE {name} WITH (FORCE)");
         connection
@@ -73,5 +79,7 @@ impl Server {
 }
 
 async fn connect(url: &str) -> Result<PgConnection> {
-    PgConnection::connect(url).await.context("connecting to PostgreSQL")
+    PgConnection::connect(url)
+        .await
+        .context("connecting to PostgreSQL")
 }

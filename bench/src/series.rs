@@ -34,16 +34,19 @@ impl Series {
     pub fn quantile(&self, share: f64) -> f64 {
         let sorted = self.sorted();
         let rank = (share * sorted.len() as f64).ceil() as usize;
-        sorted
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(f64::NAN)
+        sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
     /// Round by round, this over `other`.
     #[must_use]
     pub fn over(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
+        Self(
+            self.0
+                .iter()
+                .zip(&other.0)
+                .map(|(one, other)| one / other)
+                .collect(),
+        )
     }
 
     fn sorted(&self) -> Vec<f64> {
@@ -66,7 +69,10 @@ mod tests {
     #[test]
     fn the_middle_is_not_moved_by_an_outlier() {
         let series: Series = [3.0, 1.0, 100.0].into_iter().collect();
-        assert_eq!((series.least(), series.median(), series.most()), (1.0, 3.0, 100.0));
+        assert_eq!(
+            (series.least(), series.median(), series.most()),
+            (1.0, 3.0, 100.0)
+        );
         let even: Series = [1.0, 2.0, 3.0, 100.0].into_iter().collect();
         assert_eq!(even.median(), 2.5);
         assert!(Series::default().median().is_nan());
@@ -82,7 +88,8 @@ mod tests {
 
     #[test]
     fn rounds_are_compared_with_their_own_round() {
-        let (one, other): (Series, Series) = ([2.0, 9.0].into_iter().collect(), [1.0, 3.0].into_iter().collect());
+        let (one, other): (Series, Series) =
+            ([2.0, 9.0].into_iter().collect(), [1.0, 3.0].into_iter().collect());
         assert_eq!(one.over(&other), [2.0, 3.0].into_iter().collect());
     }
 }

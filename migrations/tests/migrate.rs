@@ -87,6 +87,13 @@ async fn each_role_may_do_its_work_and_no_more() {
             "INSERT INTO api_keys (name, key_hash, scopes) VALUES ('n', sha256('k'), '{read}')",
             true,
         ),
+        ("windfarm_api", "SELECT * FROM key_log", true),
+        ("windfarm_api", "DELETE FROM key_log", false),
+        (
+            "windfarm_api",
+            "INSERT INTO key_log (key_id, action, actor, changes) VALUES (1, 'create', 'nobody', '{}')",
+            false,
+        ),
         (
             "windfarm_api",
             "INSERT INTO farms VALUES ('f', now(), now())",

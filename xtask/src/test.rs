@@ -96,9 +96,7 @@ fn run_all(args: &Args, dir: &Path, interrupt: &Interrupt) -> Result<Outcome> {
     build.args(["build", "--workspace", "--bins"]);
     let stack = own_stack::start(dir, settings, &Service::SERVERS, build, interrupt)?;
     let mut command = cargo::command();
-    command
-        .arg("test")
-        .envs(own_stack::environment(&stack, "debug")?);
+    command.arg("test").envs(own_stack::environment(&stack, "debug")?);
     if args.packages.is_empty() {
         command.arg("--workspace");
     }

@@ -9,6 +9,8 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use domain::FarmId;
 
 use super::{Caller, Keys, Scope};
@@ -40,6 +42,29 @@ pub fn key_of(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
+/// The key that a request presents in any of the ways that InfluxDB's clients have: in a header of ours, as a token or
+/// as a password, in a header or in the query.
+pub fn any_key_of(request: &HttpRequest) -> Option<String> {
+    if let Some(key) = key_of(request.headers()) {
+        return Some(key.to_owned());
+    }
+    if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
+        let (scheme, rest) = authorization.to_str().ok()?.split_once(' ')?;
+        let rest = rest.trim();
+        return match scheme.to_ascii_lowercase().as_str() {
+            "token" => Some(rest.to_owned()),
+            "basic" => {
+                let pair = String::from_utf8(BASE64_STANDARD.decode(rest).ok()?).ok()?;
+                pair.split_once(':').map(|(_, password)| password.to_owned())
+            }
+            _ => None,
+        };
+    }
+    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+    let mut parameters = query.into_inner().into_iter();
+    parameters.find_map(|(name, value)| (name == "p").then_some(value))
+}
+
 /// A scope as a type, to be named in a handler's arguments.
 pub trait Door {
     /// The scope that it asks for.
@@ -50,12 +75,17 @@ pub trait Door {
 pub enum Read {}
 /// Sending readings.
 pub enum Write {}
+/// Everything, keys included.
+pub enum Admin {}
 
 impl Door for Read {
     const SCOPE: Scope = Scope::Read;
 }
 impl Door for Write {
     const SCOPE: Scope = Scope::Write;
+}
+impl Door for Admin {
+    const SCOPE: Scope = Scope::Admin;
 }
 
 /// Proof that the caller's key has the scope of `D`. Name it first among a handler's arguments, so that nothing is
@@ -117,12 +147,7 @@ impl Access<Write> {
     pub fn may_write<'f>(&self, mut farms: impl Iterator<Item = &'f str>) -> Result<(), ApiError> {
         match farms.find(|farm| !self.caller.opens(farm)) {
             None => Ok(()),
-            Some(farm) => {
-                let farm: String = farm.chars().take(80).collect();
-                Err(ApiError::FarmForbidden(format!(
-                    "the key does not open farm '{farm}'"
-                )))
-            }
+            Some(farm) => Err(ApiError::farm_closed(farm)),
         }
     }
 }
@@ -163,5 +188,32 @@ mod tests {
         assert_eq!(key("authorization", "bearer  vel_1").as_deref(), Some("vel_1"));
         assert_eq!(key("authorization", "Basic dXNlcg=="), None);
         assert_eq!(key("accept", "vel_1"), None);
+    }
+
+    #[test]
+    fn influxdbs_clients_have_ways_of_their_own() {
+        let key = |header: Option<(&'static str, &'static str)>, path: &str| {
+            let mut request = TestRequest::with_uri(path);
+            if let Some(header) = header {
+                request = request.insert_header(header);
+            }
+            any_key_of(&request.to_http_request())
+        };
+        let by_header = |value| key(Some(("authorization", value)), "/write?p=other");
+        assert_eq!(by_header("Token vel_1").as_deref(), Some("vel_1"));
+        assert_eq!(by_header("Bearer vel_1").as_deref(), Some("vel_1"));
+        assert_eq!(
+            by_header("Basic dXNlcjp2ZWxfMQ==").as_deref(),
+            Some("vel_1"),
+            "user:vel_1"
+        );
+        assert_eq!(by_header("Basic ?"), None);
+        assert_eq!(by_header("Digest x"), None);
+        assert_eq!(
+            key(Some(("x-api-key", "vel_1")), "/write?p=other").as_deref(),
+            Some("vel_1")
+        );
+        assert_eq!(key(None, "/write?u=user&p=vel%5F1").as_deref(), Some("vel_1"));
+        assert_eq!(key(None, "/write?u=user"), None);
     }
 }

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use domain::{TimeDelta, Timestamp};
 use sqlx::PgPool;
 
-use super::{Caller, KeyHash};
+use super::{Caller, CallerId, KeyHash};
+use crate::clock;
 use crate::error::ApiError;
 use crate::queries::keys::{self, StoredKey};
 
-/// How long a key is believed without looking again: a revocation is effective within this time.
-const BELIEVED_FOR: Duration = Duration::from_secs(10);
+/// How long a key is believed without looking again: with the time that a look takes, a revocation is effective within
+/// ten seconds.
+const BELIEVED_FOR: Duration = Duration::from_secs(9);
 
 /// More keys than that are not remembered at once.
 const MOST_KEYS: usize = 10_000;
@@ -29,8 +32,8 @@ pub struct Keys {
 #[derive(Debug, Clone)]
 struct Known {
     caller: Caller,
-    seen_at: Instant,
-    expires_at: Option<SystemTime>,
+    looked_at: Instant,
+    expires_at: Option<Timestamp>,
 }
 
 impl Keys {
@@ -52,6 +55,7 @@ impl Keys {
         if let Some(caller) = self.remembered(&hash) {
             return Ok(caller);
         }
+        let looked_at = Instant::now();
         let stored = keys::find(&self.database, &hash)
             .await?
             .filter(|key| hash.is(&key.hash));
@@ -60,17 +64,23 @@ impl Keys {
             return Err(ApiError::KeyUnknown);
         };
         self.note_use(&stored);
-        Ok(self.remember(hash, stored))
+        Ok(self.remember(hash, stored, looked_at))
     }
 
     fn remembered(&self, hash: &KeyHash) -> Option<Caller> {
         let known = self.lock();
         let key = known.get(hash)?;
-        let expired = key.expires_at.is_some_and(|end| end <= SystemTime::now());
-        (key.seen_at.elapsed() < BELIEVED_FOR && !expired).then(|| key.caller.clone())
+        let expired = key.expires_at.is_some_and(|end| end <= clock::now());
+        (key.looked_at.elapsed() < BELIEVED_FOR && !expired).then(|| key.caller.clone())
     }
 
-    fn remember(&self, hash: KeyHash, key: StoredKey) -> Caller {
+    /// Looks at the key of that number again when it comes next, because it was changed here.
+    pub fn forget(&self, id: i64) {
+        self.lock()
+            .retain(|_, known| known.caller.id != CallerId::Key(id));
+    }
+
+    fn remember(&self, hash: KeyHash, key: StoredKey, looked_at: Instant) -> Caller {
         let mut known = self.lock();
         if known.len() >= MOST_KEYS {
             known.clear();
@@ -78,7 +88,7 @@ impl Keys {
         let caller = key.caller;
         let entry = Known {
             caller: caller.clone(),
-            seen_at: Instant::now(),
+            looked_at,
             expires_at: key.expires_at,
         };
         known.insert(hash, entry);
@@ -87,11 +97,11 @@ impl Keys {
 
     /// Notes the use in the background; nobody waits for it, and to miss one does no harm.
     fn note_use(&self, key: &StoredKey) {
-        let long_ago = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= LAST_USE_RESOLUTION);
+        let long_ago = |at: Timestamp| clock::now().since(at) >= TimeDelta::from(LAST_USE_RESOLUTION);
         if key.last_used_at.is_some_and(|at| !long_ago(at)) {
             return;
         }
-        let (database, id) = (self.database.clone(), key.caller.key_id);
+        let (database, id) = (self.database.clone(), key.id);
         tokio::spawn(async move {
             if let Err(error) = keys::note_use(&database, id).await {
                 tracing::warn!(key.id = id, %error, "the last use of a key was not noted");

@@ -1,12 +1,16 @@
 //! What a verified key opens.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use domain::FarmId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a key is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look at data.
     Read,
@@ -49,15 +53,32 @@ impl FromStr for Scope {
     }
 }
 
+/// Who somebody is; shown as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CallerId {
+    /// The owner of the key of that number.
+    Key(i64),
+}
+
+impl fmt::Display for CallerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => write!(f, "key {id}"),
+        }
+    }
+}
+
 /// Somebody whose key was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The key's number.
-    pub key_id: i64,
+    /// Who that is.
+    pub id: CallerId,
     /// What the key is good for.
     pub scopes: Vec<Scope>,
     /// The only farms that it opens; none for all.
     pub farms: Option<Vec<FarmId>>,
+    /// How many requests a second it may make; none for the limit of all.
+    pub rate_limit_per_second: Option<NonZeroU32>,
 }
 
 impl Caller {
@@ -73,6 +94,14 @@ impl Caller {
             .is_none_or(|farms| farms.iter().any(|open| open.as_str() == farm))
     }
 
+    /// Whether the key opens all of `farms`, which are all that there are if none are named.
+    pub fn opens_all(&self, farms: Option<&[FarmId]>) -> bool {
+        match farms {
+            None => self.farms.is_none(),
+            Some(farms) => farms.iter().all(|farm| self.opens(farm.as_str())),
+        }
+    }
+
     /// The only farms that it opens, as a parameter of a query; null for all.
     pub fn farm_filter(&self) -> Option<Vec<String>> {
         let farms = self.farms.as_ref()?;
@@ -86,9 +115,10 @@ mod tests {
 
     fn caller(scopes: &[Scope], farms: Option<&[&str]>) -> Caller {
         Caller {
-            key_id: 1,
+            id: CallerId::Key(1),
             scopes: scopes.to_vec(),
             farms: farms.map(|farms| farms.iter().map(|farm| FarmId::parse(farm).unwrap()).collect()),
+            rate_limit_per_second: None,
         }
     }
 
@@ -106,6 +136,10 @@ mod tests {
         let limited = caller(&[Scope::Admin], Some(&["north"]));
         assert!(limited.opens("north") && !limited.opens("south"));
         assert!(!caller(&[Scope::Read], Some(&[])).opens("north"));
+        let farms = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>();
+        assert!(limited.opens_all(Some(&farms(&["north"]))) && !limited.opens_all(None));
+        assert!(!limited.opens_all(Some(&farms(&["north", "south"]))));
+        assert!(caller(&[Scope::Read], None).opens_all(None));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod access;
 mod cache;
 mod caller;
+mod lifetime;
 mod secret;
 
-pub use access::{Access, Door, Read, Write, authenticate, key_of};
+pub use access::{Access, Admin, Door, Read, Write, any_key_of, authenticate, key_of};
 pub use cache::Keys;
-pub use caller::{Caller, Scope, UnknownScope};
+pub use caller::{Caller, CallerId, Scope, UnknownScope};
+pub use lifetime::lifetime;
 pub use secret::{KeyHash, Secret};

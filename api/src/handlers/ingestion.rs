@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::Body;
-use super::now;
 use crate::auth::{Access, Write};
+use crate::clock;
 use crate::error::{ApiError, Problem};
 use crate::ingest::{
     Fingerprint, Found, Ingest, Memory, NewReading, NewReadings, Rejected, RequestName, Sorted, sort, split,
@@ -81,7 +81,7 @@ pub async fn take(
     let content_type = content_type.unwrap_or_default();
     let parts = split(&body, content_type, ingest.most_readings)?;
     let sorted_after = |known| {
-        let sorted = sort(&parts, now(), &ingest.limits, known);
+        let sorted = sort(&parts, clock::now(), &ingest.limits, known);
         access.may_write(sorted.farms()).map(|()| sorted)
     };
     let Some(key) = request.headers().get(IDEMPOTENCY_KEY) else {
@@ -91,7 +91,7 @@ pub async fn take(
         return Ok(HttpResponse::Accepted().json(Taken::of(sorted)));
     };
 
-    let name = RequestName::new(access.caller().key_id.to_string(), key.as_bytes())?;
+    let name = RequestName::new(access.caller().id.to_string(), key.as_bytes())?;
     let mut memory = ingest.repeats.enter(&name).await;
     let known = match memory.look(Fingerprint::of(content_type, &body))? {
         Found::Answer(answer) => return Ok(accepted(answer, true)),

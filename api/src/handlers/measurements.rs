@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::legacy_access::{enter, key_missing};
-use super::now;
 use crate::args::LegacyArgs;
 use crate::auth::{Keys, Scope};
+use crate::clock;
 use crate::error::ApiError;
 use crate::ingest::{Ingest, MAX_READING_BYTES};
 use crate::kafka::Refused;
@@ -51,7 +51,7 @@ pub async fn take(
         }
         .into());
     }
-    let measured = measurement_of(&body, now(), &ingest.limits);
+    let measured = measurement_of(&body, clock::now(), &ingest.limits);
     if entered.is_none() {
         return Err(LegacyError::Unprocessable(without_key(measured.err())));
     }

@@ -14,6 +14,8 @@ pub mod events;
 pub mod farms;
 pub mod generators;
 pub mod ingestion;
+pub mod keys;
+pub mod line_protocol;
 pub mod measurements;
 pub mod minutes;
 pub mod readings;
@@ -22,14 +24,9 @@ pub mod windows;
 
 pub use body::BodyLimits;
 
-use domain::{Timestamp, TurbineId};
+use domain::TurbineId;
 
 use crate::error::ApiError;
-
-/// Our clock, in the place of the broker's: it decides only what need not be sent at all.
-fn now() -> Timestamp {
-    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
-}
 
 /// The turbine of that name.
 fn turbine_id(turbine: &str) -> Result<TurbineId, ApiError> {

@@ -1,12 +1,12 @@
 //! What a request of an old client can fail by, in FastAPI's words.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Detail;
-use crate::error::{ApiError, RETRY_AFTER_SECONDS};
+use crate::error::ApiError;
 
 /// What a request of an old client failed by.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,8 @@ impl LegacyError {
             Self::Other(ApiError::Unavailable { .. } | ApiError::HalfTaken { .. }) => "Service Unavailable",
             Self::Other(ApiError::NotFound(_)) => "Not Found",
             Self::Other(ApiError::Body(_) | ApiError::Parameters(_)) => "There was an error parsing the body",
-            Self::Unprocessable(_) | Self::Other(ApiError::Internal(_) | ApiError::KeyReused) => {
+            Self::Unprocessable(_)
+            | Self::Other(ApiError::Internal(_) | ApiError::KeyReused | ApiError::Conflict(_)) => {
                 "Internal Server Error"
             }
         }
@@ -71,15 +72,13 @@ impl ResponseError for LegacyError {
             error.log();
         }
         let mut response = HttpResponse::build(self.status_code());
-        match self {
-            Self::Unprocessable(detail) => response.json(Unprocessable { detail }),
-            Self::Other(ApiError::Unavailable { .. } | ApiError::HalfTaken { .. }) => response
-                .insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
-                .json(json!({ "detail": self.words() })),
-            Self::Unauthorized | Self::Forbidden | Self::NoGenerator | Self::Other(_) => {
-                response.json(json!({ "detail": self.words() }))
-            }
+        if let Self::Other(error) = self {
+            error.add_headers(&mut response);
         }
+        if let Self::Unprocessable(detail) = self {
+            return response.json(Unprocessable { detail });
+        }
+        response.json(json!({ "detail": self.words() }))
     }
 }
 

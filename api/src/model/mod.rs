@@ -3,6 +3,7 @@
 mod audit;
 mod dead_letter;
 mod farm;
+mod key;
 mod page;
 mod reading;
 mod window;
@@ -10,6 +11,7 @@ mod window;
 pub use audit::Audit;
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterId, DeadLetterSource};
 pub use farm::{Farm, Turbine};
+pub use key::{CreatedKey, Key, KeyLogEntry, KeyState};
 pub use page::Page;
 pub use reading::Reading;
 pub use window::{ExtremeValue, MetricFigures, Resolution, Window};

@@ -96,6 +96,22 @@ pub struct EventParams {
     types: Option<String>,
 }
 
+/// Pages of the log of keys.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyLogParams {
+    /// Only of this key.
+    key: Option<i64>,
+    /// Most items of a page.
+    #[param(minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<u32>,
+    /// `asc` or `desc`.
+    #[param(default = "desc", pattern = "^(asc|desc)$")]
+    order: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
 /// Which rows the first system's clients want.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

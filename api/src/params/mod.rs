@@ -4,6 +4,7 @@ mod cursor;
 mod dead_letters;
 mod docs;
 mod events;
+mod keys;
 mod page;
 mod windows;
 
@@ -17,9 +18,11 @@ use actix_web::{FromRequest, HttpRequest, web};
 pub use cursor::Cursor;
 pub use dead_letters::DeadLetterPage;
 pub use docs::{
-    DeadLetterPageParams, EventParams, KeyPageParams, LegacyParams, TimePageParams, WindowPageParams,
+    DeadLetterPageParams, EventParams, KeyLogParams, KeyPageParams, LegacyParams, TimePageParams,
+    WindowPageParams,
 };
 pub use events::EventsQuery;
+pub use keys::{KeyLogPage, MAX_RATE_LIMIT, NewKeyBody, RotationBody};
 pub use page::{KeyPage, Order, TimePage, TimeRange};
 pub use windows::WindowPage;
 

@@ -165,6 +165,8 @@ async fn create_key(database: &PgPool, scopes: &[Scope], farms: Option<&[&str]>)
         scopes,
         farms: farms.as_deref(),
         expires_at: None,
+        rate_limit_per_second: None,
+        replaces: None,
     };
     keys::create(database, &key).await.unwrap();
     secret.reveal().to_owned()

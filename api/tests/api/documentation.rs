@@ -41,9 +41,12 @@ async fn the_specification_is_that_of_the_routes() {
         .collect();
     let expected = [
         "/agregados/minuto",
+        "/api/v2/write",
         "/generadores",
         "/generadores/{id}",
+        "/health",
         "/medidas",
+        "/ping",
         "/v1/audit",
         "/v1/dead-letters",
         "/v1/dead-letters/{id}",
@@ -54,7 +57,12 @@ async fn the_specification_is_that_of_the_routes() {
         "/v1/farms/{farm}/turbines/{turbine}/readings",
         "/v1/farms/{farm}/turbines/{turbine}/windows",
         "/v1/farms/{farm}/windows",
+        "/v1/key-log",
+        "/v1/keys",
+        "/v1/keys/{id}",
+        "/v1/keys/{id}/rotate",
         "/v1/readings",
+        "/write",
     ];
     assert_eq!(paths, BTreeSet::from(expected));
 

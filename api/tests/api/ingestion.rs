@@ -18,7 +18,7 @@ fn reading(farm: &str, turbine: &str, speed: f64) -> Value {
            "wind_speed_mps": speed, "wind_direction_deg": 360, "operating_status": "IDLE"})
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

@@ -13,6 +13,7 @@ mod fixtures;
 mod generators;
 mod ingestion;
 mod keys;
+mod line_protocol;
 mod listening;
 mod measurements;
 mod outages;

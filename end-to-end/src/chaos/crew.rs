@@ -41,11 +41,7 @@ struct Leaving {
 impl<'a> Crew<'a> {
     /// A crew of nobody; `command` starts the member of this number, whose output goes to a file of the folder, if there
     /// is one.
-    pub fn new(
-        name: &'static str,
-        logs: Option<&Path>,
-        command: impl Fn(Member) -> Command + 'a,
-    ) -> Self {
+    pub fn new(name: &'static str, logs: Option<&Path>, command: impl Fn(Member) -> Command + 'a) -> Self {
         Self {
             name,
             command: Box::new(command),
@@ -144,7 +140,11 @@ impl<'a> Crew<'a> {
             .filter_map(|(&member, process)| (!process.program.is_running()).then_some(member));
         if let Some(member) = ended.next() {
             let status = self.take(member)?.program.wait(Duration::from_secs(1));
-            bail!("{} {member} ended by itself: {status}{}", self.name, self.said(member));
+            bail!(
+                "{} {member} ended by itself: {status}{}",
+                self.name,
+                self.said(member)
+            );
         }
         let mut still_leaving = Vec::new();
         for mut one in std::mem::take(&mut self.leaving) {

@@ -124,7 +124,10 @@ impl Chaos<'_> {
             }
         };
         self.servers.start(name);
-        (kind, format!("{name}, back after {:.1} s", begun.elapsed().as_secs_f64()))
+        (
+            kind,
+            format!("{name}, back after {:.1} s", begun.elapsed().as_secs_f64()),
+        )
     }
 
     async fn cut(&self, which: usize) -> Result<String> {

@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn only_who_is_there_and_awake_is_struck() {
         for seed in 0..50 {
-            let mut asleep_until = BTreeMap::from([(1, Duration::ZERO), (2, Duration::ZERO), (3, Duration::ZERO)]);
+            let mut asleep_until =
+                BTreeMap::from([(1, Duration::ZERO), (2, Duration::ZERO), (3, Duration::ZERO)]);
             let mut clock = Duration::ZERO;
             for Step { pause, action } in Plan::new(rules(), seed).take(200) {
                 assert!(rules().pause.contains(&pause));
@@ -248,7 +249,10 @@ mod tests {
                     Action::Restart(..) | Action::Cut(_) => {}
                 }
                 assert!(rules().crew.contains(&asleep_until.len()));
-                assert!(asleep_until.values().any(|until| *until <= clock), "nobody is awake");
+                assert!(
+                    asleep_until.values().any(|until| *until <= clock),
+                    "nobody is awake"
+                );
             }
         }
     }

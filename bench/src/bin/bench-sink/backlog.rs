@@ -123,7 +123,10 @@ impl Running {
 }
 
 fn database_name(database: &Database) -> &str {
-    database.admin_url.rsplit_once('/').map_or("bench", |(_, name)| name)
+    database
+        .admin_url
+        .rsplit_once('/')
+        .map_or("bench", |(_, name)| name)
 }
 
 fn free_address() -> Result<String> {

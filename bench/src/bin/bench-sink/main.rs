@@ -1,7 +1,10 @@
 //! The sink against `\copy`: a backlog of readings is stored by the real program, and the same rows are copied by psql
 //! from a file into the same table of the same PostgreSQL, in alternating rounds.
 
-#![expect(clippy::print_stdout, reason = "the figures are the program's answer to a person")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures are the program's answer to a person"
+)]
 
 mod args;
 mod backlog;

@@ -43,7 +43,12 @@ impl Benchmark {
     pub(crate) async fn prepare(args: Args) -> Result<Self> {
         let server = Server::at(&Stack::for_test().admin_database_url).await?;
         let copy = CopyIn::of_this_machine();
-        println!("{}; PostgreSQL {}; {}", describe_machine(), server.version, copy.describe());
+        println!(
+            "{}; PostgreSQL {}; {}",
+            describe_machine(),
+            server.version,
+            copy.describe()
+        );
         let mut benchmark = Self {
             args,
             server,
@@ -99,9 +104,14 @@ impl Benchmark {
                 Comparison::Duplicates,
                 [Subject::WithDuplicates, Subject::WithoutDuplicates],
             ),
-            (Comparison::Turbines, [Subject::FewTurbines, Subject::ManyTurbines]),
+            (
+                Comparison::Turbines,
+                [Subject::FewTurbines, Subject::ManyTurbines],
+            ),
         ];
-        let wanted = pairs.into_iter().filter(|&(comparison, _)| self.wants(comparison));
+        let wanted = pairs
+            .into_iter()
+            .filter(|&(comparison, _)| self.wants(comparison));
         wanted.flat_map(|(_, pair)| pair).collect()
     }
 
@@ -129,7 +139,8 @@ impl Benchmark {
             parts.push((Subject::ManyTurbines, shape(part, 10_000, false)));
         }
         for (subject, shape) in parts {
-            self.corpora.insert(subject, Corpus::send(shape, partitions).await?);
+            self.corpora
+                .insert(subject, Corpus::send(shape, partitions).await?);
         }
         Ok(())
     }
@@ -165,7 +176,12 @@ impl Benchmark {
     }
 
     fn series(&self, subject: Subject, figure: impl Fn(&Measurement) -> f64) -> Series {
-        self.measured.get(&subject).into_iter().flatten().map(figure).collect()
+        self.measured
+            .get(&subject)
+            .into_iter()
+            .flatten()
+            .map(figure)
+            .collect()
     }
 
     fn table(&self) -> Table {
@@ -208,7 +224,9 @@ impl Benchmark {
         let runs = self.measured.get(&Subject::OneThread)?;
         let median = self.series(Subject::OneThread, Measurement::rows_per_s).median();
         let distance = |one: &Measurement| (one.rows_per_s() - median).abs();
-        let run = runs.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))?;
+        let run = runs
+            .iter()
+            .min_by(|one, other| distance(one).total_cmp(&distance(other)))?;
         let took_s = run.took.as_secs_f64();
         let mut table = Table::new(&["phase", "s", "share", "µs/row"]);
         let mut row = |name: &str, seconds: f64| {

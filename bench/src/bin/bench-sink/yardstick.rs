@@ -85,7 +85,11 @@ impl Yardstick {
         let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM readings")
             .fetch_one(&mut connection)
             .await?;
-        ensure!(u64::try_from(rows)? == self.rows, "{rows} of {} rows were copied", self.rows);
+        ensure!(
+            u64::try_from(rows)? == self.rows,
+            "{rows} of {} rows were copied",
+            self.rows
+        );
         connection.close().await?;
         Ok(Measurement::between(start, end, self.rows))
     }

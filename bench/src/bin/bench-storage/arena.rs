@@ -98,7 +98,11 @@ impl Arena {
             return Ok(None);
         };
         let begun = Instant::now();
-        let sql = format!("CREATE INDEX ON {}_{} {index}", self.table, Scale::DAY.replace('-', ""));
+        let sql = format!(
+            "CREATE INDEX ON {}_{} {index}",
+            self.table,
+            Scale::DAY.replace('-', "")
+        );
         self.connection
             .execute(AssertSqlSafe(sql))
             .await

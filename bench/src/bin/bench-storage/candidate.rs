@@ -110,7 +110,9 @@ impl Candidate {
             if !self.has_number {
                 statements.push(format!("ALTER TABLE {table} DROP CONSTRAINT {table}_pkey"));
             }
-            statements.push(format!("ALTER TABLE {table} ADD PRIMARY KEY ({columns}) {settings}"));
+            statements.push(format!(
+                "ALTER TABLE {table} ADD PRIMARY KEY ({columns}) {settings}"
+            ));
         }
         if let Some(index) = self.index {
             statements.push(format!("CREATE INDEX ON {table} {index}"));

@@ -106,7 +106,9 @@ impl Contest {
 
     /// Fills all candidates, asks them, and tells.
     pub(crate) async fn hold(self, server: &Server, args: &Args) -> Result<()> {
-        let Self { table, scale, steps, .. } = &self;
+        let Self {
+            table, scale, steps, ..
+        } = &self;
         println!(
             "\n## {table}, {}: {} rows, one every {} s for {:.1} h, in transactions of {}\n",
             scale.name,
@@ -146,7 +148,10 @@ impl Contest {
             if let Some(closing) = arena.close_day().await? {
                 arena.vacuum().await?;
                 results.push(Outcome {
-                    name: format!("… its day closed: {}", arena.candidate.index_of_closed_days.unwrap_or("")),
+                    name: format!(
+                        "… its day closed: {}",
+                        arena.candidate.index_of_closed_days.unwrap_or("")
+                    ),
                     filled: None,
                     closing: Some(closing),
                     answers: self.ask(arena, args).await?,
@@ -199,8 +204,17 @@ impl Contest {
             "heap B/row",
             "indexes B/row",
         ]);
-        let present = results.first().and_then(|one| one.filled.as_ref()).map(|one| one.rows_per_s);
-        for Outcome { name, filled, closing, .. } in results {
+        let present = results
+            .first()
+            .and_then(|one| one.filled.as_ref())
+            .map(|one| one.rows_per_s);
+        for Outcome {
+            name,
+            filled,
+            closing,
+            ..
+        } in results
+        {
             match filled {
                 Some(filled) => filling.row([
                     name.clone(),

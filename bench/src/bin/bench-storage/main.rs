@@ -1,10 +1,13 @@
 //! Keys and indexes by measurement: every candidate gets the same rows in the same batches, one candidate after the other
 //! batch by batch, so that whatever the machine does meanwhile strikes all alike; then each answers the API's questions.
 
-#![expect(clippy::print_stdout, reason = "the figures are the program's answer to a person")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures are the program's answer to a person"
+)]
 
-mod args;
 mod arena;
+mod args;
 mod candidate;
 mod contest;
 mod filling;

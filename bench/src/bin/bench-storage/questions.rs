@@ -99,11 +99,15 @@ impl Question {
             Self::MinuteOfFarm => minute_of_farm(arena, farm, middle).await,
             Self::WindowsOfFarm => {
                 let of = windows::WindowsOf::Farm(farm.clone());
-                Ok(windows::list(pool, &of, &page(from(middle, 6 * 3_600), 360)).await?.len())
+                Ok(windows::list(pool, &of, &page(from(middle, 6 * 3_600), 360))
+                    .await?
+                    .len())
             }
             Self::WindowsOfTurbine => {
                 let of = windows::WindowsOf::Turbine(farm.clone(), turbine.clone());
-                Ok(windows::list(pool, &of, &page(from(middle, 6 * 3_600), 360)).await?.len())
+                Ok(windows::list(pool, &of, &page(from(middle, 6 * 3_600), 360))
+                    .await?
+                    .len())
             }
         }
     }
@@ -117,7 +121,12 @@ fn from(start: Timestamp, seconds: i64) -> TimeRange {
 }
 
 /// As [`readings::list`], with the turbine's number looked up first.
-async fn numbered_readings(arena: &Arena, farm: &FarmId, turbine: &TurbineId, page: TimePage) -> Result<usize> {
+async fn numbered_readings(
+    arena: &Arena,
+    farm: &FarmId,
+    turbine: &TurbineId,
+    page: TimePage,
+) -> Result<usize> {
     let sql = format!(
         "SELECT $1 AS farm_id, $2 AS turbine_id, {} FROM readings \
          WHERE turbine_number = (SELECT turbine_number FROM turbines WHERE farm_id = $1 AND turbine_id = $2) \

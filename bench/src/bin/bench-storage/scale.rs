@@ -33,7 +33,11 @@ impl Scale {
 
     /// Five thousand turbines of fifty farms, every 10 s, for some hours.
     pub(crate) fn large(args: &Args) -> Self {
-        let hours = if args.quick { 0.1 } else { args.hours.clamp(0.02, 24.0) };
+        let hours = if args.quick {
+            0.1
+        } else {
+            args.hours.clamp(0.02, 24.0)
+        };
         Self {
             name: "5,000 turbines",
             farms: 50,

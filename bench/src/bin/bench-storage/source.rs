@@ -84,10 +84,10 @@ impl Source {
 
     /// The rows from this number on, in PostgreSQL's binary format.
     pub(crate) async fn batch(&mut self, from: i64, count: i64, has_number: bool) -> Result<Vec<u8>> {
-        let columns = self.columns(has_number).join(", ").replace(
-            "turbine_number",
-            "source_member::integer AS turbine_number",
-        );
+        let columns = self
+            .columns(has_number)
+            .join(", ")
+            .replace("turbine_number", "source_member::integer AS turbine_number");
         let statement = format!(
             "COPY (SELECT {columns} FROM source WHERE source_number >= {from} AND source_number < {} \
              ORDER BY source_number) TO STDOUT (FORMAT binary)",
