@@ -7,6 +7,8 @@ use platform::program::UsageError;
 use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs, duration};
 
 use crate::batch::BatchLimits;
+use crate::dead_letters::DeadLettersCommand;
+use crate::retention::{Keep, Retention};
 
 /// Partitions of days that a batch may write into. Each takes a few locks, and a server as it comes out of the box has
 /// 6,400 of them for everybody.
@@ -37,6 +39,9 @@ pub struct Args {
     /// The database and its batches.
     #[command(flatten)]
     pub database: DatabaseArgs,
+    /// How long rows are kept.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Group and threads.
     #[command(flatten)]
     pub group: GroupArgs,
@@ -50,6 +55,12 @@ pub struct Args {
 pub enum Command {
     /// Make what is missing of database, roles and tables, and bring them up to date
     Migrate(MigrateArgs),
+    /// List dead letters, show them, and send them back to their topics
+    DeadLetters {
+        /// What to do with them
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
     /// Ask the running program on this machine whether it is ready; exit code 0 if it is, 1 with the reason if not
     Healthcheck,
 }
@@ -99,6 +110,20 @@ pub struct DatabaseArgs {
     /// How long the first row of a batch waits for more (0s to 1m): what a row takes to be seen
     #[arg(long, env = "BATCH_AGE", default_value = "100ms", value_parser = duration::parse)]
     pub batch_age: Duration,
+}
+
+/// How long rows are kept.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Retention")]
+pub struct RetentionArgs {
+    /// How long readings are kept after the day (UTC) of their event time, such as 90d; then the day is dropped whole,
+    /// and a reading that comes later still is a dead letter
+    #[arg(long, env = "RAW_RETENTION", default_value = "keep")]
+    pub raw_retention: Keep,
+
+    /// The same for windows, which no reading changes any more once its day is gone
+    #[arg(long, env = "WINDOW_RETENTION", default_value = "keep")]
+    pub window_retention: Keep,
 }
 
 /// How the work is shared.
@@ -178,6 +203,16 @@ impl DatabaseArgs {
             bytes: usize::try_from(self.batch_bytes).unwrap_or(usize::MAX),
             days: BATCH_DAYS,
             age: self.batch_age,
+        }
+    }
+}
+
+impl RetentionArgs {
+    /// How long days are kept.
+    pub const fn retention(self) -> Retention {
+        Retention {
+            raw: self.raw_retention,
+            windows: self.window_retention,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a record to what becomes of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use avro::{DecodeError, Decoder, SchemaId};
@@ -11,6 +12,7 @@ use rdkafka::message::Headers;
 
 use crate::batch::{Pipeline, Taken};
 use crate::lane::{Lane, Topic};
+use crate::retention::KeptDays;
 use crate::rows::reading::Place;
 
 /// No window of ours begins outside of this: 1990 is the earliest event, and the calendar ends in 9999.
@@ -27,6 +29,7 @@ const TIMED_EVERY: u32 = 16;
 pub(crate) struct Intake {
     decoder: Decoder,
     limits: Limits,
+    kept: Arc<KeptDays>,
     stopwatch: Stopwatch,
 }
 
@@ -47,10 +50,11 @@ struct Stopwatch {
 
 impl Intake {
     /// With this decoder and these limits of the rules.
-    pub(crate) fn new(decoder: Decoder, limits: Limits) -> Self {
+    pub(crate) fn new(decoder: Decoder, limits: Limits, kept: Arc<KeptDays>) -> Self {
         Self {
             decoder,
             limits,
+            kept,
             stopwatch: Stopwatch::default(),
         }
     }
@@ -88,7 +92,13 @@ impl Intake {
                     &self.limits,
                 );
                 match admitted {
-                    Ok(reading) => put(&mut self.stopwatch, Taken::Reading(&reading)),
+                    Ok(reading) => {
+                        let taken = match self.kept.get().check_reading(reading.event_time) {
+                            Ok(()) => Taken::Reading(&reading),
+                            Err(rejection) => Taken::Gone(rejection.into()),
+                        };
+                        put(&mut self.stopwatch, taken);
+                    }
                     Err(NotAdmitted::UnknownSchema(id)) => return Err(id),
                     // the stream-aggregator says why, in a dead letter
                     Err(NotAdmitted::Rejected { .. }) => put(&mut self.stopwatch, Taken::Refused),
@@ -97,12 +107,16 @@ impl Intake {
             Topic::FarmWindows => {
                 let window = self.decoder.farm_window(message.payload().unwrap_or_default());
                 let window = believable(window, lane, place, |window| window)?;
+                let kept = self.kept.get();
+                let window = window.filter(|closed| kept.has_windows(closed.window.window_start));
                 let taken = window.as_ref().map_or(Taken::Refused, Taken::FarmWindow);
                 put(&mut self.stopwatch, taken);
             }
             Topic::TurbineWindows => {
                 let window = self.decoder.turbine_window(message.payload().unwrap_or_default());
                 let window = believable(window, lane, place, |window| &window.window)?;
+                let kept = self.kept.get();
+                let window = window.filter(|closed| kept.has_windows(closed.window.window.window_start));
                 let taken = window.as_ref().map_or(Taken::Refused, Taken::TurbineWindow);
                 put(&mut self.stopwatch, taken);
             }

@@ -9,18 +9,23 @@ mod assignment;
 pub mod batch;
 mod consumer;
 pub mod copy;
+pub mod dead_letters;
 mod errand;
 mod intake;
 pub mod lane;
 mod letters;
+mod log_time;
+pub mod retention;
 pub mod revision;
 pub mod rows;
 pub mod store;
 mod telemetry;
 pub mod time;
+pub mod upkeep;
 mod worker;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -34,13 +39,17 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use args::{Args, Command, DatabaseArgs, GroupArgs, MANAGEMENT_PORT, MigrateArgs, SharedArgs};
+pub use args::{
+    Args, Command, DatabaseArgs, GroupArgs, MANAGEMENT_PORT, MigrateArgs, RetentionArgs, SharedArgs,
+};
 
 use batch::{Batch, Pipeline};
 use errand::{Desk, Errands};
 use intake::Intake;
 use letters::Letters;
+use retention::KeptDays;
 use store::Store;
+use upkeep::Upkeep;
 use worker::{Needs, Parts, Worker, waits};
 
 /// How long a thread asks the registry before it polls Kafka again.
@@ -73,6 +82,7 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
     }
 
     let name = member_name(&args);
+    let kept = Arc::new(KeptDays::default());
     let mut threads = JoinSet::new();
     for thread in 0..args.group.threads {
         let component = |what: &str| health.component(format!("{what}[{thread}]"));
@@ -80,7 +90,11 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
             runtime: Handle::current(),
             topics: args.kafka.topics(),
             registry: registry.clone(),
-            intake: Intake::new(Decoder::new(registry.clone()), args.shared.limits()),
+            intake: Intake::new(
+                Decoder::new(registry.clone()),
+                args.shared.limits(),
+                Arc::clone(&kept),
+            ),
             pipeline: Pipeline::new(Batch::new(args.database.limits())),
             window_size: TimeDelta::from(args.shared.window_size),
             health: Needs {
@@ -93,19 +107,29 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
         let member = format!("{name}-{thread}");
         let desk = Desk {
             store: Store::new(database.clone().application_name(&member), args.kafka.topics())
-                .with_patience(args.group.session_timeout),
+                .with_patience(args.group.session_timeout)
+                .with_kept(Arc::clone(&kept)),
             letters: Letters::new(args.kafka.clone(), member.clone()),
         };
         let config = consumer::config(&args, &member);
         let instance = args.group.instance_id.as_ref().map(|id| format!("{id}-{thread}"));
         threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts, desk));
     }
+    let upkeep = Upkeep {
+        database: database.application_name(&format!("{name}-upkeep")),
+        kafka: args.kafka.clone(),
+        retention: args.retention.retention(),
+        kept,
+    };
+    let upkeep = tokio::spawn(upkeep.run(stop.clone()));
     while let Some(ended) = threads.join_next().await {
         let ended = ended.context("a thread of the sink has panicked").flatten();
         // one for all: with a thread less its partitions would wait for nobody
         stop.cancel();
         ended?;
     }
+    // whatever it is at can be ended anywhere
+    upkeep.abort();
     Ok(())
 }
 

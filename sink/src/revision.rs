@@ -13,25 +13,35 @@ pub struct Minute {
     pub end: Timestamp,
 }
 
-/// A reading as it is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredReading {
-    /// Which turbine.
-    pub turbine_id: String,
-    /// When.
-    pub event_time: Timestamp,
-    /// What.
-    pub metrics: Metrics,
+/// A window on its way: it takes stored readings one by one, and keeps of each no more than its statistics need.
+#[derive(Debug)]
+pub struct Remaking<'a> {
+    minute: &'a Minute,
+    summary: WindowSummary,
 }
 
-/// The windows of a minute's stored readings; none if there are none.
-pub fn windows_of(
-    minute: &Minute,
-    readings: impl IntoIterator<Item = StoredReading>,
-) -> Option<(FarmWindow, Vec<TurbineWindow>)> {
-    let mut summary = WindowSummary::default();
-    for reading in readings {
-        summary.add(&reading.turbine_id, reading.event_time, &reading.metrics);
+impl<'a> Remaking<'a> {
+    /// Without a reading yet.
+    pub fn of(minute: &'a Minute) -> Self {
+        Self {
+            minute,
+            summary: WindowSummary::default(),
+        }
     }
-    (summary.reading_count() > 0).then(|| summary.finish(&minute.farm_id, minute.start, minute.end))
+
+    /// Takes a reading of that minute.
+    pub fn add(&mut self, turbine_id: &str, event_time: Timestamp, metrics: &Metrics) {
+        self.summary.add(turbine_id, event_time, metrics);
+    }
+
+    /// How many readings it has taken.
+    pub const fn readings(&self) -> u64 {
+        self.summary.reading_count()
+    }
+
+    /// The windows of the farm and of its turbines; none if there was no reading.
+    pub fn finish(self) -> Option<(FarmWindow, Vec<TurbineWindow>)> {
+        let Minute { farm_id, start, end } = self.minute;
+        (self.readings() > 0).then(|| self.summary.finish(farm_id, *start, *end))
+    }
 }

@@ -72,12 +72,14 @@ pub(crate) fn stored(sealed: &Sealed, committed: &Committed, took: Duration) {
             .sum(),
     );
     counter!(REFUSED, "by" => "rule").increment(sealed.moves.iter().map(|moved| moved.refused).sum());
-    counter!(REFUSED, "by" => "database").increment(committed.refused.len() as u64);
+    let gone = rows.gone.len() as u64;
+    counter!(REFUSED, "by" => "retention").increment(gone);
+    counter!(REFUSED, "by" => "database").increment((committed.refused.len() as u64).saturating_sub(gone));
     for (table, topic, rows) in [
         (
             "readings",
             Topic::Readings,
-            rows.readings.rows() + rows.suspects.rows(),
+            rows.readings.rows() + rows.suspects.rows() + gone,
         ),
         ("farm_windows", Topic::FarmWindows, rows.farm_windows.rows()),
         (
@@ -127,6 +129,12 @@ pub(crate) fn reconnected() {
 
 /// Windows were looked at.
 pub(crate) fn revised(revised: Revised, took: Duration) {
+    if revised.gone > 0 {
+        tracing::warn!(
+            windows = revised.gone,
+            "late readings of windows whose day is gone change nothing"
+        );
+    }
     if revised.minutes > 0 {
         tracing::debug!(
             minutes = revised.minutes,
@@ -173,4 +181,11 @@ fn labels(lane: Lane, topic: &str) -> [(&'static str, String); 2] {
 fn age_seconds(time: Timestamp) -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (now.as_secs_f64() - time.as_micros() as f64 / 1e6).max(0.0)
+}
+
+/// A day is gone, and its rows with it.
+pub(crate) fn removed(table: &str, rows: u64) {
+    let labels = [("table", table.to_owned())];
+    counter!("windfarm_sink_dropped_days_total", &labels).increment(1);
+    counter!("windfarm_sink_dropped_rows_total", &labels).increment(rows);
 }

@@ -20,7 +20,7 @@ use crate::batch::{Pipeline, Sealed};
 use crate::errand::{Errand, Errands, LettersError};
 use crate::intake::{Intake, refuse};
 use crate::lane::{Lane, Topic};
-use crate::store::StoreError;
+use crate::store::{RevisionLimits, StoreError};
 use crate::telemetry;
 
 /// The longest wait for Kafka to hand over a record; what is due by the clock is looked at as often.
@@ -42,8 +42,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long the last batches may take when the sink stops.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Windows that are made anew in one transaction.
-const REVISIONS_AT_ONCE: usize = 200;
+/// What is made anew in one transaction: 500 bytes of memory for each mark, and 10 to 100 for each reading, by how many
+/// turbines they are of.
+const REVISIONS_AT_ONCE: RevisionLimits = RevisionLimits {
+    marks: 1_000,
+    readings: 100_000,
+};
 
 /// Dead letters that are sent in one go.
 const LETTERS_AT_ONCE: usize = 100;
@@ -448,7 +452,7 @@ impl Worker {
                 return Err(error.into());
             }
             Errand::Revision(Ok(revised), took) => {
-                self.is_revision_due |= revised.minutes == REVISIONS_AT_ONCE;
+                self.is_revision_due |= revised.is_part;
                 telemetry::revised(revised, took);
             }
             Errand::Revision(Err(error), _) => {

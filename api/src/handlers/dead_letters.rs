@@ -52,7 +52,7 @@ pub async fn one(
     database: Data<PgPool>,
 ) -> Result<Json<DeadLetterDetail>, ApiError> {
     let not_found = || ApiError::not_found("dead letter", &id);
-    let parsed = id.parse().map_err(|()| not_found())?;
+    let parsed = id.parse().map_err(|_| not_found())?;
     let found = queries::dead_letters::find(&database, parsed).await?;
     let found = found.filter(|found| access.opens_letter(found.letter.farm_id.as_deref()));
     found.map(Json).ok_or_else(not_found)

@@ -5,14 +5,14 @@ use std::time::Duration;
 use avro::{DecodeError, Decoder, Registry, SchemaId};
 use domain::{FarmId, Limits, Timestamp};
 use platform::intake::{NotAdmitted, admit};
-use platform::{LateReading, Topics};
+use platform::{DeadLetterId, LateReading, Topics};
 use rdkafka::Message;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::event::Place;
 use super::{Event, Source};
-use crate::model::{DeadLetter, DeadLetterId, Reading, Window};
+use crate::model::{DeadLetter, Reading, Window};
 
 /// Between two tries to learn a schema.
 const AGAIN: Duration = Duration::from_secs(1);

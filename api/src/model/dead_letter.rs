@@ -1,50 +1,9 @@
 //! Dead letters as the API shows them.
 
-use std::fmt;
-use std::str::FromStr;
-
 use domain::{FarmId, Timestamp};
-use serde::{Serialize, Serializer};
+use platform::DeadLetterId;
+use serde::Serialize;
 use utoipa::ToSchema;
-
-/// Names a dead letter for ever: its place in the topic, `<partition>-<offset>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeadLetterId {
-    /// The partition.
-    pub partition: i32,
-    /// The offset there.
-    pub offset: i64,
-}
-
-impl fmt::Display for DeadLetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.partition, self.offset)
-    }
-}
-
-impl FromStr for DeadLetterId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (partition, offset) = text.split_once('-').ok_or(())?;
-        let id = Self {
-            partition: partition.parse().map_err(|_| ())?,
-            offset: offset.parse().map_err(|_| ())?,
-        };
-        // one thing has one name: neither +1-007 nor 1--7
-        if id.to_string() == text && id.offset >= 0 {
-            Ok(id)
-        } else {
-            Err(())
-        }
-    }
-}
-
-impl Serialize for DeadLetterId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// A record that was refused, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -161,21 +120,6 @@ fn text(payload: Vec<u8>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_has_one_form() {
-        let id = DeadLetterId {
-            partition: 3,
-            offset: 42,
-        };
-        assert_eq!("3-42".parse(), Ok(id));
-        assert_eq!(id.to_string(), "3-42");
-        for bad in [
-            "", "3", "3-", "-42", "3--42", "+3-42", "03-42", "3-042", "3-42 ", "x-1",
-        ] {
-            assert!(bad.parse::<DeadLetterId>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn bytes_are_shown_as_text_only_if_they_are() {

@@ -9,7 +9,7 @@ mod reading;
 mod window;
 
 pub use audit::Audit;
-pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterId, DeadLetterSource};
+pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterSource};
 pub use farm::{Farm, Turbine};
 pub use key::{CreatedKey, Key, KeyLogEntry, KeyState};
 pub use page::Page;

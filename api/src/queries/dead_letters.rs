@@ -1,12 +1,13 @@
 //! Dead letters.
 
 use domain::Timestamp;
+use platform::DeadLetterId;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgPool, QueryBuilder, Row};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row};
 use time::OffsetDateTime;
 
 use super::{from_db, to_db};
-use crate::model::{DeadLetter, DeadLetterDetail, DeadLetterId, DeadLetterSource};
+use crate::model::{DeadLetter, DeadLetterDetail, DeadLetterSource};
 use crate::params::{KeyPage, Order, TimeRange};
 
 /// The place of a dead letter in the order of time: appended at (µs), partition, offset.
@@ -80,20 +81,50 @@ impl FromRow<'_, PgRow> for DeadLetterDetail {
     }
 }
 
-/// A page of dead letters by time and one more. Range and cursor are one pair of bounds of the same key, so that the
-/// index gives the page as it is.
+/// A page of dead letters by time and one more.
 pub async fn list(
     database: &PgPool,
     filter: &DeadLetterFilter,
     page: &KeyPage<DeadLetterKey>,
 ) -> Result<Vec<DeadLetter>, sqlx::Error> {
+    let mut sql = QueryBuilder::default();
+    push_page(&mut sql, filter, page);
+    sql.build_query_as().fetch_all(database).await
+}
+
+/// Adds the query of [`list`]. Of several farms each gives a page of its own, and the first of all of them are taken:
+/// so every page comes out of an index as it is.
+pub fn push_page(sql: &mut QueryBuilder<Postgres>, filter: &DeadLetterFilter, page: &KeyPage<DeadLetterKey>) {
+    sql.push(format_args!("SELECT {COLUMNS} FROM "));
+    match filter.farms.as_deref() {
+        None => push_rows(sql, filter, page),
+        Some([farm]) => {
+            push_rows(sql, filter, page);
+            sql.push(" AND farm_id = ").push_bind(farm.clone());
+        }
+        Some(farms) => {
+            sql.push("unnest(").push_bind(farms.to_vec());
+            sql.push(format_args!(
+                ") AS f (farm) CROSS JOIN LATERAL (SELECT {COLUMNS} FROM "
+            ));
+            push_rows(sql, filter, page);
+            sql.push(" AND farm_id = f.farm");
+            push_end(sql, page);
+            sql.push(") AS of_farm");
+        }
+    }
+    push_end(sql, page);
+}
+
+/// Range and cursor are one pair of bounds of the same key.
+fn push_rows(sql: &mut QueryBuilder<Postgres>, filter: &DeadLetterFilter, page: &KeyPage<DeadLetterKey>) {
     let (mut above, mut below) = (before(filter.range.from), before(filter.range.to));
     match (page.order, page.after) {
         (Order::Asc, Some(after)) => above = above.max(after),
         (Order::Desc, Some(after)) => below = below.min(after),
         (Order::Asc | Order::Desc, None) => {}
     }
-    let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS} FROM dead_letters WHERE true"));
+    sql.push("dead_letters WHERE true");
     for (comparison, (micros, partition, offset)) in [(">", above), ("<", below)] {
         sql.push(format_args!(
             " AND (appended_at, kafka_partition, kafka_offset) {comparison} ("
@@ -102,18 +133,17 @@ pub async fn list(
         sql.push(", ").push_bind(partition);
         sql.push(", ").push_bind(offset).push(")");
     }
-    if let Some(farms) = &filter.farms {
-        sql.push(" AND farm_id = ANY (").push_bind(farms).push(")");
-    }
     if let Some(rule) = &filter.rule {
-        sql.push(" AND rule = ").push_bind(rule);
+        sql.push(" AND rule = ").push_bind(rule.clone());
     }
+}
+
+fn push_end(sql: &mut QueryBuilder<Postgres>, page: &KeyPage<DeadLetterKey>) {
     let order = page.order.sql();
     sql.push(format_args!(
         " ORDER BY appended_at {order}, kafka_partition {order}, kafka_offset {order} LIMIT "
     ));
     sql.push_bind(i64::from(page.limit) + 1);
-    sql.build_query_as().fetch_all(database).await
 }
 
 /// Greater than every key of an earlier time, less than every key of this one.

@@ -2,9 +2,12 @@
 //! `kafka-console-consumer --property print.headers=true` shows. Written and read here, so that both agree.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
 use domain::{Refusal, Timestamp};
 use rdkafka::message::{Header, Headers, OwnedHeaders};
+use serde::{Serialize, Serializer};
 
 /// The longest piece of what somebody sent that a header shows, in characters.
 const SHOWN_CHARS: usize = 80;
@@ -133,6 +136,50 @@ impl DeadLetter {
     }
 }
 
+/// Names a dead letter for ever: its place in the topic, `<partition>-<offset>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadLetterId {
+    /// The partition.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: i64,
+}
+
+impl fmt::Display for DeadLetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.partition, self.offset)
+    }
+}
+
+/// Text that does not name a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a dead letter is <partition>-<offset>, such as 3-42")]
+pub struct DeadLetterIdError;
+
+impl FromStr for DeadLetterId {
+    type Err = DeadLetterIdError;
+
+    fn from_str(text: &str) -> Result<Self, DeadLetterIdError> {
+        let (partition, offset) = text.split_once('-').ok_or(DeadLetterIdError)?;
+        let id = Self {
+            partition: partition.parse().map_err(|_| DeadLetterIdError)?,
+            offset: offset.parse().map_err(|_| DeadLetterIdError)?,
+        };
+        // one thing has one name: neither +1-007 nor 1--7
+        if id.to_string() == text && id.offset >= 0 {
+            Ok(id)
+        } else {
+            Err(DeadLetterIdError)
+        }
+    }
+}
+
+impl Serialize for DeadLetterId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What the headers of a late reading say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateReading {
@@ -234,6 +281,21 @@ mod tests {
                 component: "stream-aggregator".into(),
             };
             assert_eq!(DeadLetter::from_headers(Some(&letter.to_headers())), letter);
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_form() {
+        let id = DeadLetterId {
+            partition: 3,
+            offset: 42,
+        };
+        assert_eq!("3-42".parse(), Ok(id));
+        assert_eq!(id.to_string(), "3-42");
+        for bad in [
+            "", "3", "3-", "-42", "3--42", "+3-42", "03-42", "3-042", "3-42 ", "x-1",
+        ] {
+            assert!(bad.parse::<DeadLetterId>().is_err(), "{bad}");
         }
     }
 

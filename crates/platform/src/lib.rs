@@ -16,7 +16,7 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod topics;
 
-pub use dead_letter::{DeadLetter, LateReading, Rejection, Source};
+pub use dead_letter::{DeadLetter, DeadLetterId, LateReading, Rejection, Source};
 pub use health::{Health, HealthHandle};
 pub use kafka::KafkaArgs;
 pub use management::ManagementArgs;

@@ -38,7 +38,11 @@ FROM expected e
 FULL JOIN found f USING ({key}, window_start)
 LEFT JOIN last_closed l USING (farm_id)
 LEFT JOIN farms s USING (farm_id)
-WHERE NOT EXISTS (SELECT FROM late_marks m WHERE m.farm_id = coalesce(e.farm_id, f.farm_id)
+WHERE coalesce(e.window_start, f.window_start) >= (
+        -- of days that were dropped nothing is there to compare
+        SELECT max(kept_from)::timestamp AT TIME ZONE 'UTC' FROM retention WHERE table_name IN ('readings', '{table}')
+    )
+    AND NOT EXISTS (SELECT FROM late_marks m WHERE m.farm_id = coalesce(e.farm_id, f.farm_id)
         AND m.window_start = coalesce(e.window_start, f.window_start))
     AND CASE
         WHEN f.reading_count IS NULL THEN e.window_start <= l.last_start

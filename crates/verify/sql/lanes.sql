@@ -1,4 +1,4 @@
--- What the sink says of each partition, and what its tables hold of it.
+-- What the sink says of each partition, and what its tables hold of it, or held until a day was dropped.
 SELECT
     o.topic,
     o.partition,
@@ -7,17 +7,25 @@ SELECT
     o.stored,
     o.duplicates,
     o.refused,
-    coalesce(t.rows, 0) AS rows,
+    coalesce(t.rows, 0)::bigint AS rows,
     coalesce(d.count, 0) AS counted_duplicates
 FROM kafka_offsets o
 LEFT JOIN (
-    SELECT $1 AS topic, kafka_partition, count(*) AS rows FROM readings GROUP BY kafka_partition
-    UNION ALL
-    SELECT $2, kafka_partition, count(*) FROM farm_windows WHERE kafka_offset IS NOT NULL GROUP BY kafka_partition
-    UNION ALL
-    SELECT $3, kafka_partition, count(*) FROM turbine_windows WHERE kafka_offset IS NOT NULL GROUP BY kafka_partition
-    UNION ALL
-    SELECT $4, kafka_partition, count(*) FROM dead_letters GROUP BY kafka_partition
+    SELECT topic, kafka_partition, sum(rows) AS rows
+    FROM (
+        SELECT $1 AS topic, kafka_partition, count(*) AS rows FROM readings GROUP BY kafka_partition
+        UNION ALL
+        SELECT $2, kafka_partition, count(*) FROM farm_windows WHERE kafka_offset IS NOT NULL GROUP BY kafka_partition
+        UNION ALL
+        SELECT $3, kafka_partition, count(*) FROM turbine_windows WHERE kafka_offset IS NOT NULL GROUP BY kafka_partition
+        UNION ALL
+        SELECT $4, kafka_partition, count(*) FROM dead_letters GROUP BY kafka_partition
+        UNION ALL
+        SELECT CASE table_name WHEN 'readings' THEN $1 WHEN 'farm_windows' THEN $2 WHEN 'turbine_windows' THEN $3 END,
+            kafka_partition, rows
+        FROM dropped_rows
+    ) AS rows_of_tables
+    GROUP BY topic, kafka_partition
 ) t ON t.topic = o.topic AND t.kafka_partition = o.partition
 LEFT JOIN (
     SELECT kafka_partition, sum(count)::bigint AS count FROM duplicates GROUP BY kafka_partition

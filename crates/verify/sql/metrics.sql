@@ -90,7 +90,11 @@ SELECT
         (-f.max, f.max_time, f.max_turbine_id)) AS difference
 FROM expected e
 FULL JOIN found f USING ({key}, window_start, metric)
-WHERE NOT EXISTS (SELECT FROM late_marks m WHERE m.farm_id = coalesce(e.farm_id, f.farm_id)
+WHERE coalesce(e.window_start, f.window_start) >= (
+        -- of days that were dropped nothing is there to compare
+        SELECT max(kept_from)::timestamp AT TIME ZONE 'UTC' FROM retention WHERE table_name IN ('readings', '{table}')
+    )
+    AND NOT EXISTS (SELECT FROM late_marks m WHERE m.farm_id = coalesce(e.farm_id, f.farm_id)
         AND m.window_start = coalesce(e.window_start, f.window_start))
     -- a window that is missing altogether is told by its counts
     AND EXISTS (SELECT FROM {table} w WHERE {same_key} AND w.window_start = coalesce(e.window_start, f.window_start))

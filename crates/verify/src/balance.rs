@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use platform::Topics;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::database::{self, LaneState, Lanes};
 use crate::log::{Extent, Log};
@@ -44,6 +44,30 @@ pub(crate) async fn wait_for_sink(
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// A snapshot in which every dropped day has been counted, if that is not too long in coming, and whether it is so.
+pub(crate) async fn snapshot_of_counted_days<'c>(
+    connection: &'c mut PgConnection,
+    deadline: Instant,
+) -> anyhow::Result<(Transaction<'c, Postgres>, Check)> {
+    loop {
+        let uncounted = database::uncounted_days(connection).await?;
+        if uncounted.is_empty() || Instant::now() >= deadline {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    let mut snapshot = connection
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let differences = database::uncounted_days(&mut snapshot).await?;
+    let check = Check {
+        claim: "the rows of dropped days are counted",
+        examined: "all of them".to_owned(),
+        differences,
+    };
+    Ok((snapshot, check))
 }
 
 /// The balance of each partition of the readings at the place where the sink was in `lanes`. Dead letters come by

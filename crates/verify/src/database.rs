@@ -91,15 +91,13 @@ const METRICS: &str = include_str!("../sql/metrics.sql");
 impl WindowTable {
     /// The comparison of its counts, and that of its metrics.
     pub(crate) fn comparisons(self) -> [Comparison; 2] {
-        let (table, key, prefixed_key, same_key) = match self {
+        let (key, prefixed_key, same_key) = match self {
             Self::Farm => (
-                "farm_windows",
                 "farm_id",
                 "w.farm_id",
                 "w.farm_id = coalesce(e.farm_id, f.farm_id)",
             ),
             Self::Turbine => (
-                "turbine_windows",
                 "farm_id, turbine_id",
                 "w.farm_id, w.turbine_id",
                 "w.farm_id = coalesce(e.farm_id, f.farm_id) AND w.turbine_id = coalesce(e.turbine_id, f.turbine_id)",
@@ -107,12 +105,19 @@ impl WindowTable {
         };
         [(COUNTS, true), (METRICS, false)].map(|(sql, is_of_counts)| Comparison {
             sql: sql
-                .replace("{table}", table)
+                .replace("{table}", self.name())
                 .replace("{key}", key)
                 .replace("{prefixed_key}", prefixed_key)
                 .replace("{same_key}", same_key),
             is_of_counts,
         })
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Farm => "farm_windows",
+            Self::Turbine => "turbine_windows",
+        }
     }
 
     /// All its rows.
@@ -163,6 +168,52 @@ pub(crate) async fn lanes(connection: &mut PgConnection, topics: [&str; 4]) -> a
         ((row.get("topic"), row.get("partition")), state)
     };
     Ok(rows.iter().map(lane).collect())
+}
+
+/// Sees to it that no day is dropped as long as this connection lives, or until [`release_days`].
+pub(crate) async fn hold_days(connection: &mut PgConnection) -> anyhow::Result<()> {
+    retention(
+        connection,
+        "SELECT pg_advisory_lock_shared(hashtextextended('windfarm.retention', 0))",
+    )
+    .await
+}
+
+/// Lets days be dropped again.
+pub(crate) async fn release_days(connection: &mut PgConnection) -> anyhow::Result<()> {
+    retention(
+        connection,
+        "SELECT pg_advisory_unlock_shared(hashtextextended('windfarm.retention', 0))",
+    )
+    .await
+}
+
+async fn retention(connection: &mut PgConnection, sql: &'static str) -> anyhow::Result<()> {
+    sqlx::query(sql)
+        .execute(connection)
+        .await
+        .map(drop)
+        .context("holding the days that are kept")
+}
+
+/// Dropped days whose rows are still being counted.
+pub(crate) async fn uncounted_days(connection: &mut PgConnection) -> anyhow::Result<Vec<String>> {
+    sqlx::query_scalar(include_str!("../sql/uncounted_days.sql"))
+        .fetch_all(connection)
+        .await
+        .context("looking for dropped days")
+}
+
+/// From when on windows are kept.
+pub(crate) async fn kept_from(
+    connection: &mut PgConnection,
+    table: WindowTable,
+) -> anyhow::Result<OffsetDateTime> {
+    let sql = include_str!("../sql/kept_from.sql").replace("{table}", table.name());
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await
+        .context("asking which windows are kept")
 }
 
 /// Dead letters of the readings' partitions, of the records that the sink has passed.

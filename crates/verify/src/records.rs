@@ -4,20 +4,22 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Context;
 use avro::{DecodeError, Decoder, Registry};
+use domain::Timestamp;
 use futures_util::TryStreamExt;
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
+use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
-use crate::database::{Lanes, WindowTable};
+use crate::database::{self, Lanes, WindowTable};
 use crate::figures::Figures;
 use crate::log::{Extent, Log};
 use crate::report::Check;
 
-/// The windows of a topic, by partition and offset.
-type Records = HashMap<(i32, i64), Figures>;
+/// The windows of a topic, by partition and offset: their starts and figures.
+type Records = HashMap<(i32, i64), (Timestamp, Figures)>;
 
 /// Compares a topic of windows, up to where the sink is in `lanes`, with its table in the same snapshot.
 pub(crate) async fn check(
@@ -34,10 +36,15 @@ pub(crate) async fn check(
         tokio::task::block_in_place(|| read(log, registry, topic, table, &extents, &mut differences))?;
     let examined = format!("{} records", records.len());
 
-    let mut rows = sqlx::query(table.rows()).fetch(connection);
+    let mut rows = sqlx::query(table.rows()).fetch(&mut *connection);
     while let Some(row) = rows.try_next().await.context("reading windows")? {
         differences.extend(compare(&row, table, &mut records, &extents));
     }
+    drop(rows);
+    let kept_from = database::kept_from(connection, table).await?;
+    // of a day that was dropped there is no row
+    let kept_from = kept_from.unix_timestamp_nanos() / 1_000;
+    records.retain(|_, (start, _)| i128::from(start.as_micros()) >= kept_from);
     let unstored = records.into_keys().map(|(partition, offset)| {
         format!("{topic}[{partition}] at {offset}: no row says that it is from this record")
     });
@@ -81,7 +88,7 @@ fn read(
                 if !keys.insert(key.clone()) {
                     differences.push(format!("{} {} is more than once on Kafka", key.0, key.1));
                 }
-                records.insert(place, figures);
+                records.insert(place, (key.1, figures));
             }
             Err(error) => differences.push(format!("{topic}[{}] at {}: {error}", place.0, place.1)),
         }
@@ -91,7 +98,7 @@ fn read(
 }
 
 /// Farm, and turbine if it is one's; start; figures.
-type Decoded = ((String, domain::Timestamp), Figures);
+type Decoded = ((String, Timestamp), Figures);
 
 fn decode(
     decoder: &mut Decoder,
@@ -141,7 +148,7 @@ fn compare(
 ) -> Option<String> {
     let turbine_id: Option<&str> = (table == WindowTable::Turbine).then(|| row.get("turbine_id"));
     let farm_id: &str = row.get("farm_id");
-    let start: time::OffsetDateTime = row.get("window_start");
+    let start: OffsetDateTime = row.get("window_start");
     let revision: i32 = row.get("revision");
     let told = |what: String| {
         Some(format!(
@@ -161,7 +168,7 @@ fn compare(
             told(format!("revision {revision} is from no record"))
         };
     };
-    let Some(record) = records.remove(&place) else {
+    let Some((_, record)) = records.remove(&place) else {
         // what the log no longer has cannot be compared
         let is_gone = extents.get(&place.0).is_some_and(|extent| place.1 < extent.first);
         return if is_gone {

@@ -16,14 +16,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use domain::{Closed, FarmId, FarmWindow, Reading, Timestamp, TurbineWindow};
-use platform::LateReading;
+use platform::{LateReading, Rejection};
 use rdkafka::message::Headers;
 
 use crate::lane::Lane;
 use crate::rows::reading::Place;
 
 pub use pipeline::Pipeline;
-pub use rows::{DailyTable, Day, LateMark, Rows, day_of};
+pub use rows::{DailyTable, Day, LateMark, Rows, day_of, start_of};
 pub use sealed::{Move, Sealed};
 pub use seen::{Seen, Span};
 pub use turbines::TurbineSpan;
@@ -56,6 +56,8 @@ pub enum Taken<'a, H> {
     Late(FarmId, LateReading),
     /// A row of `dead_letters`, from key, payload and headers.
     DeadLetter(Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a H>),
+    /// A dead letter that we send: a reading whose day is gone.
+    Gone(Box<Rejection>),
     /// Nothing: it broke a rule, and comes as a dead letter.
     Refused,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Closed, FarmId, Reading, TimeDelta, Timestamp};
-use platform::LateReading;
+use platform::{LateReading, Rejection};
 use rdkafka::message::Headers;
 
 use super::Taken;
@@ -23,6 +23,8 @@ pub enum DailyTable {
     FarmWindows,
     /// By window start.
     TurbineWindows,
+    /// By window start.
+    WindowRevisions,
 }
 
 /// A day (UTC), counted from 1970-01-01.
@@ -52,6 +54,8 @@ pub struct Rows {
     pub turbine_windows: CopyBuffer,
     /// Of `dead_letters`.
     pub dead_letters: CopyBuffer,
+    /// Readings that come too late for their day, and what they are told.
+    pub gone: Vec<(Place, Rejection)>,
     /// The windows that late readings have changed, with the greatest offset of such a reading.
     pub late: BTreeMap<LateMark, i64>,
     /// The partitions that the rows need.
@@ -62,7 +66,7 @@ impl Rows {
     /// Rows of all tables, and marks.
     pub fn len(&self) -> u64 {
         let rows: u64 = self.buffers().into_iter().map(CopyBuffer::rows).sum();
-        rows + self.late.len() as u64
+        rows + (self.late.len() + self.gone.len()) as u64
     }
 
     /// Whether there is nothing.
@@ -73,7 +77,12 @@ impl Rows {
     /// How much memory they take, bytes.
     pub fn size(&self) -> usize {
         let rows: usize = self.buffers().into_iter().map(CopyBuffer::size).sum();
-        rows + self.late.len() * size_of::<(LateMark, i64)>()
+        let told: usize = self
+            .gone
+            .iter()
+            .map(|(_, rejection)| size_of_rejection(rejection))
+            .sum();
+        rows + told + self.late.len() * size_of::<(LateMark, i64)>()
     }
 
     const fn buffers(&self) -> [&CopyBuffer; 5] {
@@ -103,6 +112,7 @@ impl Rows {
             Taken::DeadLetter(key, payload, headers) => {
                 dead_letter::put(&mut self.dead_letters, key, payload, headers, place);
             }
+            Taken::Gone(rejection) => self.gone.push((place, *rejection)),
             Taken::Refused => {}
         }
     }
@@ -140,12 +150,22 @@ impl Rows {
         self.farm_windows.clear();
         self.turbine_windows.clear();
         self.dead_letters.clear();
+        self.gone.clear();
         self.late.clear();
         self.days.clear();
     }
 }
 
+fn size_of_rejection(rejection: &Rejection) -> usize {
+    size_of::<(Place, Rejection)>() + 2 * rejection.reason.len()
+}
+
 /// The day (UTC) of a time.
 pub const fn day_of(time: Timestamp) -> Day {
     time.as_micros().div_euclid(DAY.as_micros())
+}
+
+/// The first instant of a day.
+pub const fn start_of(day: Day) -> Timestamp {
+    Timestamp::from_micros(day.saturating_mul(DAY.as_micros()))
 }

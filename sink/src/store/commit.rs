@@ -81,6 +81,7 @@ pub(super) async fn attempt(
     for target in Target::ALL {
         store(&mut transaction, target, &batch.rows, plan.of(target), &mut tally).await?;
     }
+    tally.refuse_gone(&batch.rows);
     timed("rest", the_rest(&mut transaction, topics, batch, &tally)).await?;
     timed("commit", finish(transaction)).await?;
     Ok(tally)
@@ -163,6 +164,24 @@ impl Tally {
             sum += count.unsigned_abs();
         }
         sum
+    }
+
+    /// Notes readings whose day is gone.
+    fn refuse_gone(&mut self, rows: &Rows) {
+        if let Some((place, rejection)) = rows.gone.first() {
+            tracing::warn!(
+                readings = rows.gone.len(),
+                partition = place.partition,
+                offset = place.offset,
+                why = rejection.reason,
+                "readings refused, because their day is gone"
+            );
+        }
+        let refusals = rows.gone.iter().map(Refusal::gone);
+        self.committed
+            .refused
+            .extend(refusals.clone().map(|refusal| (refusal.lane, refusal.offset)));
+        self.refusals.extend(refusals);
     }
 
     /// Notes rows that the database has refused. A dead letter of our own about a refusal is given up: another one would

@@ -82,6 +82,12 @@ impl StoreError {
         }
     }
 
+    /// Whether a row found no partition of its day.
+    pub(super) fn is_missing_partition(&self) -> bool {
+        self.said()
+            .is_some_and(|said| said.code() == CHECK_VIOLATION && said.constraint().is_none())
+    }
+
     /// Whether somebody else stood in the way for too long.
     pub(super) fn is_lock_timeout(&self) -> bool {
         self.said().is_some_and(|said| said.code() == LOCK_NOT_AVAILABLE)

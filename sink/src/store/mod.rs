@@ -5,7 +5,9 @@
 //! `next_offset`, each once.
 
 mod commit;
+mod days;
 mod error;
+mod quarantine;
 mod refusals;
 mod revise;
 mod route;
@@ -13,6 +15,7 @@ mod sql;
 mod table;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::TimeDelta;
@@ -21,15 +24,18 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 pub use commit::Committed;
+pub use days::{Days, RemovedDay};
 pub use error::StoreError;
+pub use quarantine::{Letter, LetterFilter, LetterState, Quarantine, RecordPlace, WholeLetter};
 pub use refusals::Refusal;
-pub use revise::Revised;
+pub use revise::{Revised, RevisionLimits};
 pub use sql::Target;
 
 use crate::batch::{DailyTable, Day, Sealed};
 use crate::lane::Lane;
+use crate::retention::KeptDays;
 use crate::telemetry;
-use crate::time::date_of;
+use crate::time::day_of_date;
 use commit::Plan;
 use error::{Complaint, failed};
 use route::{Router, Way};
@@ -63,8 +69,10 @@ pub struct Store {
     topics: Topics,
     session: Option<Session>,
     has_connected: bool,
-    /// Partitions that are known to be there.
+    /// Partitions that are known to be there, or gone.
     days: HashSet<(DailyTable, Day)>,
+    /// Where it is told which days are gone.
+    kept: Arc<KeptDays>,
     router: Router,
 }
 
@@ -88,6 +96,7 @@ impl Store {
             session: None,
             has_connected: false,
             days: HashSet::new(),
+            kept: Arc::default(),
             router: Router::default(),
         }
     }
@@ -97,6 +106,13 @@ impl Store {
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Tells there which days are gone, as soon as it learns of it.
+    #[must_use]
+    pub fn with_kept(mut self, kept: Arc<KeptDays>) -> Self {
+        self.kept = kept;
         self
     }
 
@@ -112,7 +128,15 @@ impl Store {
                 .map(drop)
                 .map_err(failed("looking for the tables"))
         };
-        self.with_session("looking for the tables", work).await
+        self.with_session("looking for the tables", work).await?;
+        self.learn_kept().await
+    }
+
+    async fn learn_kept(&mut self) -> Result<(), StoreError> {
+        let work = async |session: &mut Session| days::kept(&mut session.connection).await;
+        let kept = self.with_session("asking which days are kept", work).await?;
+        self.kept.learn(kept);
+        Ok(())
     }
 
     /// The next offset of each of these lanes that the database knows.
@@ -201,6 +225,7 @@ impl Store {
                     // somebody has dropped a day that we have seen
                     has_looked_for_days = true;
                     self.days.clear();
+                    self.learn_kept().await?;
                     self.ensure_days(batch.rows.days.iter().copied()).await?;
                     continue;
                 }
@@ -237,20 +262,40 @@ impl Store {
             .await
     }
 
-    /// Makes the windows anew that late readings have changed, as far as those are stored: at most `limit` of them.
+    /// Makes the windows anew that late readings have changed, as far as those are stored and their days are not gone.
     ///
     /// # Errors
     /// [`StoreError`], transient if the database is away.
-    pub async fn revise(&mut self, window_size: TimeDelta, limit: usize) -> Result<Revised, StoreError> {
+    pub async fn revise(
+        &mut self,
+        window_size: TimeDelta,
+        limits: RevisionLimits,
+    ) -> Result<Revised, StoreError> {
         let what = "revising windows";
         let readings = self.topics.readings.clone();
+        let look = async |session: &mut Session| revise::due_days(session, &readings, limits).await;
+        let days = self.with_session(what, look).await?;
+        if days.is_empty() {
+            return Ok(Revised::default());
+        }
+        let tables = [
+            DailyTable::FarmWindows,
+            DailyTable::TurbineWindows,
+            DailyTable::WindowRevisions,
+        ];
+        let needed = days
+            .iter()
+            .flat_map(|&date| tables.map(|table| (table, day_of_date(date))));
+        self.ensure_days(needed).await?;
         let work = async |session: &mut Session| {
-            if !revise::is_due(session, &readings).await? {
-                return Ok(Revised::default());
-            }
-            revise::revise(session, &readings, window_size, limit).await
+            revise::revise(session, &readings, window_size, &days, limits).await
         };
-        self.with_session(what, work).await
+        let revised = self.with_session(what, work).await;
+        if revised.as_ref().is_err_and(StoreError::is_missing_partition) {
+            // somebody has dropped a day that we have seen
+            self.days.clear();
+        }
+        revised
     }
 
     /// Makes the partitions of days that are not known to be there, on their own: who made them in a transaction with
@@ -260,20 +305,12 @@ impl Store {
         for (table, day) in days.filter(|day| !self.days.contains(day)) {
             missing.entry(table).or_default().push(day);
         }
-        for (table, days) in missing {
-            for days in days.chunks(DAYS_AT_ONCE) {
-                let dates: Vec<_> = days.iter().copied().map(date_of).collect();
-                let work = async |session: &mut Session| {
-                    sqlx::query(sql::ENSURE_DAYS)
-                        .bind(table.name())
-                        .bind(&dates)
-                        .execute(&mut session.connection)
-                        .await
-                        .map(drop)
-                        .map_err(failed("making partitions of days"))
-                };
+        for (table, missing) in missing {
+            for some in missing.chunks(DAYS_AT_ONCE) {
+                let work =
+                    async |session: &mut Session| days::ensure(&mut session.connection, table, some).await;
                 self.with_session("making partitions of days", work).await?;
-                self.days.extend(days.iter().map(|&day| (table, day)));
+                self.days.extend(some.iter().map(|&day| (table, day)));
             }
         }
         Ok(())
@@ -386,6 +423,7 @@ impl DailyTable {
             Self::Readings => "readings",
             Self::FarmWindows => "farm_windows",
             Self::TurbineWindows => "turbine_windows",
+            Self::WindowRevisions => "window_revisions",
         }
     }
 }

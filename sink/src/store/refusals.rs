@@ -11,7 +11,9 @@ use super::error::failed;
 use super::sql::{self, Target};
 use crate::copy::{CopyBuffer, read_bigint, read_integer};
 use crate::lane::{Lane, Topic};
+use crate::retention::RETENTION_RULE;
 use crate::rows::dead_letter;
+use crate::rows::reading::Place;
 
 /// What PostgreSQL says may hold a whole row; this much of it, in characters, is told.
 const SHOWN_CHARS: usize = 500;
@@ -30,10 +32,28 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Of a reading whose day is gone.
+    pub(super) fn gone((place, rejection): &(Place, Rejection)) -> Self {
+        Self {
+            lane: Lane {
+                topic: Topic::Readings,
+                partition: place.partition,
+            },
+            offset: place.offset,
+            rejection: rejection.clone(),
+            is_about_our_own: false,
+        }
+    }
+
     /// Of a row, for what the database has said.
     pub(super) fn new(target: Target, buffer: &CopyBuffer, row: usize, error: &StoreError) -> Self {
         let (partition, offset) = place_of(target, buffer, row);
         let shown = |text: &str| text.chars().take(SHOWN_CHARS).collect::<String>();
+        let rule = if error.is_missing_partition() {
+            RETENTION_RULE
+        } else {
+            dead_letter::DATABASE_RULE
+        };
         let said = error.said();
         let reason = said.map_or_else(|| error.to_string(), |said| said.message().to_owned());
         Self {
@@ -45,7 +65,7 @@ impl Refusal {
             rejection: Rejection {
                 field: said.and_then(|said| said.column()).map(shown),
                 bound: said.and_then(|said| said.constraint()).map(shown),
-                ..Rejection::new(dead_letter::DATABASE_RULE, shown(&reason))
+                ..Rejection::new(rule, shown(&reason))
             },
             is_about_our_own: target == Target::DeadLetters && dead_letter::is_our_own(buffer, row),
         }

@@ -1,19 +1,32 @@
-//! Windows that late readings have changed, made anew in one transaction with the marks' removal.
+//! Windows that late readings have changed, made anew in one transaction with the marks' removal. What they said before
+//! is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{FarmId, Metric, Metrics, TimeDelta, Timestamp};
+use futures_util::TryStreamExt;
 use platform::fail_point;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+use time::Date;
 
 use super::error::failed;
 use super::sql::{self, Target};
-use super::{Session, StoreError, table};
+use super::{Session, StoreError, days, table};
+use crate::batch::day_of;
 use crate::copy::CopyBuffer;
-use crate::revision::{Minute, StoredReading, windows_of};
+use crate::revision::{Minute, Remaking};
 use crate::rows::window::{self, Of, Origin};
 use crate::time::{from_sql, to_sql};
+
+/// How much is made anew in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevisionLimits {
+    /// Marks that are looked at.
+    pub marks: usize,
+    /// Readings after which no further window is begun: what memory and time depend on.
+    pub readings: u64,
+}
 
 /// What a round of revisions came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,51 +35,80 @@ pub struct Revised {
     pub minutes: usize,
     /// How many of them had changed.
     pub changed: u64,
+    /// Marked windows that stay as they are, because their day is gone.
+    pub gone: usize,
+    /// Whether there may be more to do.
+    pub is_part: bool,
 }
 
 /// A marked window: farm, start, and the partition whose reading marked it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Mark {
-    farm_id: FarmId,
     start: Timestamp,
+    farm_id: FarmId,
     partition: i32,
 }
 
-/// Whether there is anything to do.
-pub(super) async fn is_due(session: &mut Session, readings_topic: &str) -> Result<bool, StoreError> {
-    sqlx::query_scalar(sql::ANY_READY_MARK)
+/// The windows made anew, and what they are made of.
+#[derive(Debug, Default)]
+struct Remade {
+    farms: CopyBuffer,
+    turbines: CopyBuffer,
+    minutes: usize,
+    readings: u64,
+}
+
+/// The days whose windows are to be made anew next; none if there is nothing to do.
+pub(super) async fn due_days(
+    session: &mut Session,
+    readings_topic: &str,
+    limits: RevisionLimits,
+) -> Result<Vec<Date>, StoreError> {
+    sqlx::query_scalar(sql::READY_DAYS)
         .bind(readings_topic)
-        .fetch_one(&mut session.connection)
+        .bind(signed(limits.marks))
+        .fetch_all(&mut session.connection)
         .await
         .map_err(failed("looking for windows to revise"))
 }
 
-/// Makes them anew.
+/// Makes the windows of these days anew, whose partitions are there unless they are gone.
 pub(super) async fn revise(
     session: &mut Session,
     readings_topic: &str,
     window_size: TimeDelta,
-    limit: usize,
+    due: &[Date],
+    limits: RevisionLimits,
 ) -> Result<Revised, StoreError> {
     session.ensure_incoming().await?;
     let mut transaction = session.begin().await?;
-    let marks = ready(&mut transaction, readings_topic, limit).await?;
+    let kept = days::hold(&mut transaction).await?;
+    let marks = ready(&mut transaction, readings_topic, due, limits).await?;
+    let found = marks.len();
+    let (mut gone, marks): (Vec<_>, Vec<_>) = marks
+        .into_iter()
+        .partition(|mark| kept.is_closed(day_of(mark.start)));
     let minutes = minutes(&mut transaction, &marks, window_size).await?;
-    let mut readings = readings_of(&mut transaction, &minutes).await?;
-    let (mut farms, mut turbines) = (CopyBuffer::default(), CopyBuffer::default());
-    for (number, minute) in minutes.iter().enumerate() {
-        let stored = readings.remove(&number).unwrap_or_default();
-        let Some((farm, of_turbines)) = windows_of(minute, stored) else {
-            continue;
-        };
-        window::put_farm(&mut farms, &farm, Origin::LATE);
-        for turbine in &of_turbines {
-            window::put_turbine(&mut turbines, turbine, Origin::LATE);
+    let mut remade = Remade::default();
+    for minute in &minutes {
+        if remade.readings >= limits.readings {
+            break;
         }
+        remade.take(&mut transaction, minute).await?;
     }
-    let changed = replace(&mut transaction, Target::FarmWindows, &farms, Of::Farm).await?;
-    replace(&mut transaction, Target::TurbineWindows, &turbines, Of::Turbine).await?;
-    unmark(&mut transaction, &marks).await?;
+    let changed = replace(&mut transaction, Target::FarmWindows, &remade.farms, Of::Farm).await?;
+    replace(
+        &mut transaction,
+        Target::TurbineWindows,
+        &remade.turbines,
+        Of::Turbine,
+    )
+    .await?;
+    let told = distinct(&gone);
+    let seen_to = seen_to(marks, &minutes[..remade.minutes]);
+    let is_part = found == limits.marks || remade.minutes < minutes.len();
+    gone.extend(seen_to);
+    unmark(&mut transaction, &gone).await?;
     fail_point::reach("before-revision-commit");
     transaction
         .commit()
@@ -74,8 +116,10 @@ pub(super) async fn revise(
         .map_err(failed("committing revised windows"))?;
     fail_point::reach("after-revision-commit");
     Ok(Revised {
-        minutes: minutes.len(),
+        minutes: remade.minutes,
         changed,
+        gone: told,
+        is_part,
     })
 }
 
@@ -83,11 +127,13 @@ pub(super) async fn revise(
 async fn ready(
     connection: &mut PgConnection,
     readings_topic: &str,
-    limit: usize,
+    days: &[Date],
+    limits: RevisionLimits,
 ) -> Result<Vec<Mark>, StoreError> {
     let rows = sqlx::query(sql::READY_MARKS)
         .bind(readings_topic)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(signed(limits.marks))
+        .bind(days)
         .fetch_all(connection)
         .await
         .map_err(failed("looking for windows to revise"))?;
@@ -136,42 +182,43 @@ async fn minutes(
     Ok(minutes)
 }
 
-/// The stored readings of each minute, by the minute's place in the list.
-async fn readings_of(
-    connection: &mut PgConnection,
-    minutes: &[Minute],
-) -> Result<BTreeMap<usize, Vec<StoredReading>>, StoreError> {
-    let farms: Vec<_> = minutes.iter().map(|minute| minute.farm_id.as_str()).collect();
-    let starts: Vec<_> = minutes.iter().map(|minute| to_sql(minute.start)).collect();
-    let ends: Vec<_> = minutes.iter().map(|minute| to_sql(minute.end)).collect();
-    let rows = sqlx::query(sql::READINGS_OF)
-        .bind(farms)
-        .bind(&starts)
-        .bind(&ends)
-        .bind(starts.iter().min())
-        .bind(ends.iter().max())
-        .fetch_all(connection)
-        .await
-        .map_err(failed("reading the readings of windows"))?;
-    let mut readings: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-    for row in &rows {
-        let number: i64 = row.get("number");
-        let number = usize::try_from(number - 1).expect("ordinality counts from 1");
-        readings.entry(number).or_default().push(stored_reading(row));
+impl Remade {
+    /// Makes one window anew. Its readings are taken as they come over the wire, however many there are.
+    async fn take(&mut self, connection: &mut PgConnection, minute: &Minute) -> Result<(), StoreError> {
+        let mut remaking = Remaking::of(minute);
+        let mut rows = sqlx::query(AssertSqlSafe(sql::READINGS_OF.as_str()))
+            .bind(minute.farm_id.as_str())
+            .bind(to_sql(minute.start))
+            .bind(to_sql(minute.end))
+            .fetch(connection);
+        let mut next = async || {
+            rows.try_next()
+                .await
+                .map_err(failed("reading the readings of a window"))
+        };
+        while let Some(row) = next().await? {
+            let event_time = from_sql(row.get(sql::EVENT_TIME));
+            remaking.add(row.get(sql::TURBINE_ID), event_time, &metrics(&row));
+        }
+        self.minutes += 1;
+        self.readings += remaking.readings();
+        if let Some((farm, turbines)) = remaking.finish() {
+            window::put_farm(&mut self.farms, &farm, Origin::LATE);
+            for turbine in &turbines {
+                window::put_turbine(&mut self.turbines, turbine, Origin::LATE);
+            }
+        }
+        Ok(())
     }
-    Ok(readings)
 }
 
-fn stored_reading(row: &PgRow) -> StoredReading {
+/// In the order in which [`sql::READINGS_OF`] tells them.
+fn metrics(row: &PgRow) -> Metrics {
     let mut metrics = Metrics::default();
-    for metric in Metric::ALL {
-        metrics.set(metric, row.get(metric.name()));
+    for (column, metric) in (sql::FIRST_METRIC..).zip(Metric::ALL) {
+        metrics.set(metric, row.get(column));
     }
-    StoredReading {
-        turbine_id: row.get("turbine_id"),
-        event_time: from_sql(row.get("event_time")),
-        metrics,
-    }
+    metrics
 }
 
 async fn replace(
@@ -180,12 +227,29 @@ async fn replace(
     rows: &CopyBuffer,
     of: Of,
 ) -> Result<u64, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
     table::copy_incoming(connection, target, rows, rows.all()).await?;
-    let replaced = sqlx::query(AssertSqlSafe(sql::revise_windows(of)))
-        .execute(connection)
+    let replaced: i64 = sqlx::query_scalar(AssertSqlSafe(sql::revise_windows(of)))
+        .fetch_one(connection)
         .await
         .map_err(failed("storing revised windows"))?;
-    Ok(replaced.rows_affected())
+    Ok(replaced.unsigned_abs())
+}
+
+/// Windows among the marks: several partitions may have marked one.
+fn distinct(marks: &[Mark]) -> usize {
+    let windows: BTreeSet<_> = marks.iter().map(|mark| (mark.start, &mark.farm_id)).collect();
+    windows.len()
+}
+
+/// The marks of these windows.
+fn seen_to(marks: Vec<Mark>, minutes: &[Minute]) -> impl Iterator<Item = Mark> {
+    let last = minutes.last().map(|minute| (minute.start, &minute.farm_id));
+    marks
+        .into_iter()
+        .take_while(move |mark| Some((mark.start, &mark.farm_id)) <= last)
 }
 
 async fn unmark(connection: &mut PgConnection, marks: &[Mark]) -> Result<(), StoreError> {
@@ -197,4 +261,8 @@ async fn unmark(connection: &mut PgConnection, marks: &[Mark]) -> Result<(), Sto
         .await
         .map(drop)
         .map_err(failed("removing marks"))
+}
+
+fn signed(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

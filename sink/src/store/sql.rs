@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use domain::Metric;
+
 use crate::lane::Topic;
 use crate::rows::window::{self, Of};
 use crate::rows::{dead_letter, reading};
@@ -78,18 +80,23 @@ pub(super) const MARK: &str = "
     ON CONFLICT (farm_id, window_start, kafka_partition) DO UPDATE
     SET kafka_offset = greatest(m.kafka_offset, excluded.kafka_offset)";
 
-/// Whether there is a mark whose reading is stored: the question that is asked every second.
-pub(super) const ANY_READY_MARK: &str = "
-    SELECT EXISTS (
-        SELECT FROM late_marks m
+/// The days of the first marks whose reading is stored: the question that is asked every second.
+pub(super) const READY_DAYS: &str = "
+    SELECT DISTINCT (window_start AT TIME ZONE 'UTC')::date AS day
+    FROM (
+        SELECT m.window_start
+        FROM late_marks m
         JOIN kafka_offsets o ON o.topic = $1 AND o.partition = m.kafka_partition AND o.next_offset > m.kafka_offset
-    )";
+        ORDER BY m.window_start, m.farm_id
+        LIMIT $2
+    ) AS ready";
 
-/// Such marks, neighbours in time, so that few days are touched. Whoever else looks meanwhile gets others.
+/// Such marks of these days, neighbours in time. Whoever else looks meanwhile gets others.
 pub(super) const READY_MARKS: &str = "
     SELECT m.farm_id, m.window_start, m.kafka_partition
     FROM late_marks m
     JOIN kafka_offsets o ON o.topic = $1 AND o.partition = m.kafka_partition AND o.next_offset > m.kafka_offset
+    WHERE (m.window_start AT TIME ZONE 'UTC')::date = ANY ($3)
     ORDER BY m.window_start, m.farm_id
     LIMIT $2
     FOR UPDATE OF m SKIP LOCKED";
@@ -105,21 +112,16 @@ pub(super) const UNMARK: &str = "
     DELETE FROM late_marks
     WHERE (farm_id, window_start, kafka_partition) IN (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::integer[]))";
 
-/// The stored readings of windows. By way of the turbines, so that each is found by the whole key; the first and the
-/// last instant keep other days out of the plan.
-pub(super) const READINGS_OF: &str = "
-    SELECT w.number, r.*
-    FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY
-        AS w (farm_id, window_start, window_end, number)
-    JOIN turbines t ON t.farm_id = w.farm_id
-    JOIN readings r ON r.farm_id = t.farm_id AND r.turbine_id = t.turbine_id
-        AND r.event_time >= w.window_start AND r.event_time < w.window_end
-        AND r.event_time >= $4 AND r.event_time < $5
-    ORDER BY w.number, r.turbine_id, r.event_time";
-
 /// Whether everything is there that will be needed.
 pub(super) const CHECK: &str = "
     SELECT (SELECT count(*) FROM kafka_offsets) + (SELECT count(*) FROM late_marks) + (SELECT count(*) FROM refusals)";
+
+/// What was dropped, while nobody drops anything until the transaction ends.
+pub(super) const HOLD: &str =
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('windfarm.retention', 0))";
+
+/// The first day that each table still takes.
+pub(super) const KEPT: &str = "SELECT table_name, kept_from FROM retention";
 
 /// What a session begins with: limits for a statement, and for waiting between two of them and for a lock.
 pub(super) fn begin_session(statement: Duration, patience: Duration) -> String {
@@ -236,6 +238,27 @@ impl Table {
     }
 }
 
+/// Where [`READINGS_OF`] tells the turbine.
+pub(super) const TURBINE_ID: usize = 0;
+/// Where it tells the event time.
+pub(super) const EVENT_TIME: usize = 1;
+/// Where the metrics begin.
+pub(super) const FIRST_METRIC: usize = 2;
+
+/// The stored readings of one window of a farm. By way of the turbines, so that each is found by the whole key.
+pub(super) static READINGS_OF: LazyLock<String> = LazyLock::new(|| {
+    let metrics = Metric::ALL.map(|metric| format!("r.{}", metric.name()));
+    format!(
+        "SELECT r.turbine_id, r.event_time, {}
+        FROM turbines t
+        JOIN readings r ON r.farm_id = t.farm_id AND r.turbine_id = t.turbine_id
+            AND r.event_time >= $2 AND r.event_time < $3
+        WHERE t.farm_id = $1
+        ORDER BY r.turbine_id, r.event_time",
+        metrics.join(", ")
+    )
+});
+
 /// Takes the readings whose key is new, the first of each key in the log; counts the others by farm, day and
 /// partition; tells how many they are by partition.
 fn take_readings() -> String {
@@ -303,7 +326,8 @@ fn take_dead_letters() -> String {
     )
 }
 
-/// Takes windows that were made anew: new figures are one more revision, the same ones change nothing.
+/// Takes windows that were made anew: more readings are one more revision, and what the window said before is kept; as
+/// many change nothing. Tells how many have changed.
 pub(super) fn revise_windows(of: Of) -> String {
     let (table, key, columns) = window_table(of);
     let columns = columns.join(", ");
@@ -311,10 +335,23 @@ pub(super) fn revise_windows(of: Of) -> String {
         .into_iter()
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
+    // a turbine's window has the columns of a farm's too, some of them computed
+    let before = window::FARM_COLUMNS.join(", ");
+    let turbine_id = match of {
+        Of::Farm => "NULL",
+        Of::Turbine => "turbine_id",
+    };
     format!(
-        "INSERT INTO {table} AS w ({columns}) SELECT {columns} FROM incoming_{table} ORDER BY {key}
-        ON CONFLICT ({key}) DO UPDATE SET revision = w.revision + 1, {}
-        WHERE w.reading_count <> excluded.reading_count",
+        "WITH changed AS (
+            INSERT INTO {table} AS w ({columns}) SELECT {columns} FROM incoming_{table} ORDER BY {key}
+            ON CONFLICT ({key}) DO UPDATE SET revision = w.revision + 1, {}
+            WHERE w.reading_count < excluded.reading_count
+            RETURNING old.*
+        ), kept AS (
+            INSERT INTO window_revisions (turbine_id, {before})
+            SELECT {turbine_id}, {before} FROM changed WHERE farm_id IS NOT NULL
+        )
+        SELECT count(*) FROM changed",
         figures.join(", ")
     )
 }

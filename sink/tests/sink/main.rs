@@ -1,6 +1,7 @@
 //! The sink on a real Kafka, a real registry and a real PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+mod dead_letters;
 mod flow;
 mod kills;
 mod make;
@@ -8,6 +9,8 @@ mod members;
 mod metrics;
 mod outages;
 mod refusals;
+mod retention;
+mod revising;
 mod rig;
 mod rows;
 mod storing;

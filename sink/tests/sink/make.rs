@@ -4,13 +4,20 @@ use domain::{
     CloseReason, Closed, FarmId, FarmWindow, Limits, Metric, Metrics, OperatingStatus, RawReading, Reading,
     TimeDelta, Timestamp, TurbineWindow, WindowSummary, validate,
 };
+use platform::{LateReading, Source};
 use rdkafka::message::OwnedHeaders;
 use sink::batch::{Batch, BatchLimits, Taken};
 use sink::lane::{Lane, Topic};
 use sink::rows::reading::Place;
+use sink::store::RevisionLimits;
 use std::time::{Duration, Instant};
 
 pub(crate) const MINUTE: TimeDelta = TimeDelta::from_secs(60);
+
+pub(crate) const ALL_AT_ONCE: RevisionLimits = RevisionLimits {
+    marks: 1_000,
+    readings: 1_000,
+};
 
 pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -111,4 +118,20 @@ pub(crate) fn push(batch: &mut Batch, topic: Topic, offset: i64, taken: Taken<'_
 
 pub(crate) fn push_reading(batch: &mut Batch, offset: i64, raw: RawReading<'_>) {
     push(batch, Topic::Readings, offset, Taken::Reading(&valid(raw)));
+}
+
+/// Marks the window of `start` of farm `north` by the late reading at that offset of the readings.
+pub(crate) fn push_late(batch: &mut Batch, offset: i64, start: Timestamp, source_offset: i64) {
+    let late = LateReading {
+        by_ms: 1,
+        window_start: start,
+        source: Source {
+            topic: "readings".into(),
+            partition: lane(Topic::Readings).partition,
+            offset: source_offset,
+            timestamp: start,
+        },
+    };
+    let farm = FarmId::parse("north").unwrap();
+    push(batch, Topic::LateReadings, offset, Taken::Late(farm, late));
 }

@@ -262,6 +262,8 @@ async fn a_dead_letter_is_stored_whole_whatever_it_looks_like() {
         "reason": "turbine_id is T\u{fffd}, allowed is less", "rule": "turbine_id", "field": "turbine_id",
         "value": "T\u{fffd}", "bound": "less", "source_topic": "windfarm.readings", "source_partition": 2,
         "source_offset": 41, "source_timestamp": "2025-11-23T12:00:00+00:00", "component": "stream-aggregator",
+        "replay_begun_at": null, "replayed_at": null, "replayed_topic": null, "replayed_partition": null,
+        "replayed_offset": null,
         "headers": {
             "dlq.reason": "turbine_id is T\u{fffd}, allowed is less", "dlq.rule": "turbine_id",
             "dlq.field": "turbine_id", "dlq.value": "T\u{fffd}", "dlq.bound": "less",

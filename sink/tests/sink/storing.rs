@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::{FarmId, RawReading};
-use platform::{LateReading, Source};
+use domain::RawReading;
 use sink::batch::{Batch, Sealed, Taken};
 use sink::lane::Topic;
 use sink::store::{Store, StoreError};
 use sqlx::Row;
 
-use crate::make::{MINUTE, batch, lane, noon, push, push_reading, raw, windows};
+use crate::make::{ALL_AT_ONCE, MINUTE, batch, lane, noon, push, push_late, push_reading, raw, windows};
 use crate::rig::Rig;
 
 async fn entered(rig: &Rig) -> Store {
@@ -33,22 +32,7 @@ fn filling_batch(first: i64, readings: impl IntoIterator<Item = RawReading<'stat
 }
 
 fn mark(batch: &mut Batch, offset: i64, source_offset: i64) {
-    let late = LateReading {
-        by_ms: 1,
-        window_start: noon(0),
-        source: Source {
-            topic: "readings".into(),
-            partition: lane(Topic::Readings).partition,
-            offset: source_offset,
-            timestamp: noon(0),
-        },
-    };
-    push(
-        batch,
-        Topic::LateReadings,
-        offset,
-        Taken::Late(FarmId::parse("north").unwrap(), late),
-    );
+    push_late(batch, offset, noon(0), source_offset);
 }
 
 /// Stored, duplicates, refused, next offset of the readings.
@@ -198,13 +182,13 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
     mark(&mut batch, 1, 3);
     store.commit(&batch.seal()).await.unwrap();
     assert_eq!(
-        store.revise(MINUTE, 10).await.unwrap().minutes,
+        store.revise(MINUTE, ALL_AT_ONCE).await.unwrap().minutes,
         0,
         "the late readings are not stored yet"
     );
 
     store.commit(&readings_batch(2, late.clone())).await.unwrap();
-    let revised = store.revise(MINUTE, 10).await.unwrap();
+    let revised = store.revise(MINUTE, ALL_AT_ONCE).await.unwrap();
     assert_eq!(
         (revised.minutes, revised.changed),
         (1, 1),
@@ -241,7 +225,7 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
     let mut duplicate = crate::make::batch(2);
     mark(&mut duplicate, 2, 3);
     store.commit(&duplicate.seal()).await.unwrap();
-    let revised = store.revise(MINUTE, 10).await.unwrap();
+    let revised = store.revise(MINUTE, ALL_AT_ONCE).await.unwrap();
     assert_eq!(
         (revised.minutes, revised.changed),
         (1, 0),
@@ -257,7 +241,7 @@ async fn a_minute_that_only_late_readings_made_waits_for_its_record() {
     let mut batch = filling_batch(0, readings.clone());
     mark(&mut batch, 0, 1);
     store.commit(&batch.seal()).await.unwrap();
-    assert_eq!(store.revise(MINUTE, 10).await.unwrap().changed, 1);
+    assert_eq!(store.revise(MINUTE, ALL_AT_ONCE).await.unwrap().changed, 1);
     let made = "SELECT count(*) FROM farm_windows w JOIN turbine_windows t USING (farm_id, window_start) \
                 WHERE w.revision = 1 AND t.revision = 1 AND w.close_reason IS NULL AND t.close_reason IS NULL \
                 AND w.window_end = w.window_start + '1 min' AND w.reading_count = 2";
