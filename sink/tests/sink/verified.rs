@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use domain::{Metric, RawReading};
+use domain::{Closed, FarmWindow, Metric, RawReading, TurbineWindow};
 use platform::{DeadLetter, LateReading, Rejection, Source};
 use sink::lane::Topic;
 use testkit::committed_records;
@@ -308,6 +308,75 @@ async fn what_was_removed_from_the_log_before_the_sink_came_is_not_missed() {
         (2, 2, 0)
     );
     sink.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_were_dropped_still_add_up_and_what_comes_for_them_later_is_a_dead_letter() {
+    let rig = Rig::new().await;
+    produce(&rig).await;
+    let sink = rig.start(&[]);
+    let report = verify(&rig, Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+    rig.until("SELECT count(*) FROM late_marks", 0).await;
+    sink.stop().await;
+    let revisions = rig.number("SELECT count(*) FROM window_revisions").await;
+    let readings = rig.number("SELECT count(*) FROM readings").await;
+    assert!(readings > 0 && revisions > 0);
+
+    let sink = rig.start(&["--raw-retention", "30d"]);
+    rig.until("SELECT count(*) FROM readings", 0).await;
+    let outlived = rig.number("SELECT count(*) FROM farm_windows").await;
+    assert_eq!(outlived, 3 * 3 - 1, "windows outlive their readings");
+    let report = verify(&rig, Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+    let stored: i64 = report.partitions.iter().map(|partition| partition.stored).sum();
+    assert_eq!(stored, readings, "what was dropped counts as stored");
+
+    // late by a year: one was to change a minute
+    let late = [noon(30), noon(31)].map(|time| raw("north", "T4", time, 70.0));
+    rig.send_readings(&late).await;
+    let records = committed_records(&rig.stack.kafka(), &rig.topics.readings);
+    let last = records.iter().rfind(|record| record.key == b"north").unwrap();
+    let headers = LateReading {
+        by_ms: 1,
+        window_start: noon(0),
+        source: Source {
+            topic: rig.topics.readings.clone(),
+            partition: last.partition,
+            offset: last.offset,
+            timestamp: last.timestamp,
+        },
+    }
+    .to_headers();
+    rig.send(Topic::LateReadings, [(&b"north"[..], Vec::new(), headers)]);
+    let letters = "SELECT count(*) FROM dead_letters WHERE rule = 'retention' AND component = 'sink' \
+                   AND field = 'event_time' AND bound LIKE 'at least %' AND payload IS NOT NULL";
+    rig.until(letters, 2).await;
+    rig.until("SELECT count(*) FROM refusals", 0).await;
+    rig.until("SELECT count(*) FROM late_marks", 0).await;
+    let report = verify(&rig, Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(rig.number("SELECT count(*) FROM readings").await, 0);
+    let now = rig.number("SELECT count(*) FROM window_revisions").await;
+    assert_eq!(now, revisions, "nothing is revised from a day that is gone");
+    sink.stop().await;
+
+    // the same for windows
+    let sink = rig.start(&["--raw-retention", "30d", "--window-retention", "60d"]);
+    rig.until("SELECT count(*) FROM farm_windows", 0).await;
+    rig.until("SELECT count(*) FROM dropped_days WHERE rows IS NULL", 0)
+        .await;
+    let (farm, turbines) = windows_of_a_dropped_day();
+    rig.send_windows(&farm, &turbines).await;
+    let refused = "SELECT sum(refused)::bigint FROM kafka_offsets WHERE topic LIKE '%-windows'";
+    rig.until(refused, 2).await;
+    let report = verify(&rig, Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+    sink.stop().await;
+}
+
+fn windows_of_a_dropped_day() -> (Closed<FarmWindow>, Vec<Closed<TurbineWindow>>) {
+    windows(&[raw("east", "T1", noon(0), 5.0)])
 }
 
 fn differences<'a>(report: &'a verify::Report, claim: &str) -> &'a [String] {
