@@ -12,7 +12,8 @@ static SERVERS: Mutex<()> = Mutex::const_new(());
 async fn three_sinks_lose_and_double_nothing_whatever_happens_to_them() {
     let _alone = SERVERS.lock().await;
     let scenario = SinkScenario {
-        seed: Some(1),
+        // its ten events are of every kind, and those who are frozen are so early on
+        seed: Some(212),
         events: 10,
         readings: 50_000,
         freeze: Duration::from_secs(12),

@@ -51,11 +51,6 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Who is there, frozen ones included.
-    pub fn members(&self) -> Vec<Member> {
-        self.members.keys().copied().collect()
-    }
-
     /// Starts a member.
     ///
     /// # Errors
@@ -103,14 +98,14 @@ impl<'a> Crew<'a> {
     }
 
     /// Lets those go on whose time has come, and tells who.
-    pub fn thaw_due(&mut self) -> Vec<Member> {
+    pub fn thaw_due(&mut self) -> Vec<String> {
         let now = Instant::now();
         self.thaw(|thaw_at| thaw_at <= now)
     }
 
-    /// Lets all go on, and tells who.
-    pub fn thaw_all(&mut self) -> Vec<Member> {
-        self.thaw(|_| true)
+    /// Whether any is frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.members.values().any(|process| process.thaw_at.is_some())
     }
 
     /// Asks a member to leave; [`Self::check`] sees to it that it does.
@@ -178,8 +173,9 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// Who has not, with the end of its log.
     pub async fn disband(&mut self) -> Result<()> {
-        self.thaw_all();
-        for member in self.members() {
+        self.thaw(|_| true);
+        let members: Vec<_> = self.members.keys().copied().collect();
+        for member in members {
             self.leave(member)?;
         }
         while !self.leaving.is_empty() {
@@ -189,13 +185,13 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
-    fn thaw(&mut self, is_due: impl Fn(Instant) -> bool) -> Vec<Member> {
+    fn thaw(&mut self, is_due: impl Fn(Instant) -> bool) -> Vec<String> {
         let mut thawed = Vec::new();
         for (&member, process) in &mut self.members {
             if process.thaw_at.is_some_and(&is_due) {
                 process.program.signal("CONT");
                 process.thaw_at = None;
-                thawed.push(member);
+                thawed.push(format!("{} {member} (pid {})", self.name, process.program.pid()));
             }
         }
         thawed

@@ -73,7 +73,7 @@ impl Chaos<'_> {
         let end = Instant::now() + duration;
         loop {
             for member in self.crew.thaw_due() {
-                self.journal.note(format_args!("       {member} goes on"));
+                self.journal.note(format_args!("     {:<18} {member}", "goes on"));
             }
             self.crew.check()?;
             if Instant::now() >= end {

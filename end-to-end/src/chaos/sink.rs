@@ -114,13 +114,12 @@ pub async fn sink(scenario: SinkScenario) -> Result<()> {
 
     chaos.run(Plan::new(rules, seed).take(scenario.events)).await?;
     chaos.journal.note(format_args!("events: {:?}", chaos.counts));
-    while producer.is_running() {
+    while producer.is_running() || chaos.crew.is_frozen() {
         chaos.pause(Duration::from_millis(200)).await?;
     }
     let status = producer.wait(Duration::from_secs(1));
     ensure!(status.success(), "the producer ended with {status}");
-    chaos.journal.note("the stream has ended");
-    chaos.crew.thaw_all();
+    chaos.journal.note("the stream has ended, and everybody is awake");
 
     let verdict = system.verdict(SETTLE);
     chaos.crew.check()?;
