@@ -104,7 +104,12 @@ impl Judge {
         let payload = letter.payload.as_deref();
         let refused = |error: DecodeError| match error {
             DecodeError::UnknownSchema(id) => Err(id),
-            error => Ok(Verdict::Refused(Rejection::undecodable(error.to_string()).into())),
+            error @ (DecodeError::TooShort { .. }
+            | DecodeError::NotFramed { .. }
+            | DecodeError::Malformed { .. }
+            | DecodeError::Unresolvable { .. }) => {
+                Ok(Verdict::Refused(Rejection::undecodable(error.to_string()).into()))
+            }
         };
         let decoded = match topic {
             Topic::FarmWindows => self.decoder.farm_window(payload.unwrap_or_default()).map(drop),

@@ -49,13 +49,12 @@ impl Storing {
     /// Stores readings of windows that have closed, and their marks.
     async fn late(&mut self, readings: &[RawReading<'static>]) {
         let mut batch = self.batch();
-        let mut source = self.next[0];
+        let sources = self.next[0]..;
         self.put(&mut batch, readings);
-        for reading in readings {
+        for (source, reading) in sources.zip(readings) {
             let start = reading.event_time.floor_to(MINUTE);
             push_late(&mut batch, self.next[3], start, source);
             self.next[3] += 1;
-            source += 1;
         }
         self.store.commit(&batch.seal()).await.unwrap();
     }
