@@ -78,8 +78,8 @@ pub enum Answer {
     },
     /// What the group knows of a partition.
     Committed(Committed),
-    /// The record at the offset asked for; none if there is another one, or nothing.
-    Checkpoint(Option<PartitionCheckpoint>),
+    /// The first checkpoint record at the offset asked for or after it; none if there is nothing.
+    Checkpoint(Option<Box<FoundCheckpoint>>),
     /// It is not done.
     Failed(Trouble),
 }
@@ -106,6 +106,15 @@ pub struct Committed {
     pub log_end: i64,
     /// Whether the topic of checkpoints has any record for it; only asked when there is no offset.
     pub has_checkpoint: bool,
+}
+
+/// A checkpoint record and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundCheckpoint {
+    /// Where it lies.
+    pub offset: i64,
+    /// What it says.
+    pub checkpoint: PartitionCheckpoint,
 }
 
 /// Where a partition will be taken up again, by whomsoever.

@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 use avro::SchemaId;
 use windowing::WindowConfig;
 
-pub use effect::{Answer, CommitPoint, Committed, Effect, Original, Output, Question, Trouble};
+pub use effect::{
+    Answer, CommitPoint, Committed, Effect, FoundCheckpoint, Original, Output, Question, Trouble,
+};
 pub use metadata::{Metadata, MetadataError};
 pub use partition::Counts;
 pub use record::{Intake, Record};

@@ -115,11 +115,11 @@ impl Partition {
         intake: &mut impl Intake,
         counts: &mut Counts,
     ) -> Taken {
+        self.end = None; // also when it comes again: what is new comes after it
         if record.offset < self.position {
             return Taken::Done; // a redelivery
         }
         self.position = record.offset; // what lies between are markers of transactions and compacted records
-        self.end = None;
         let admitted = intake.admit(record);
         if let Err(NotAdmitted::UnknownSchema(schema)) = admitted {
             return Taken::UnknownSchema(schema);

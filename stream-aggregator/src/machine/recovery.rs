@@ -72,10 +72,10 @@ impl Machine {
             (Stage::ReadCommitted, Answer::Committed(committed)) => {
                 self.restore(recovery, partition, &committed)
             }
-            (Stage::ReadCheckpoint { position, metadata }, Answer::Checkpoint(Some(checkpoint)))
-                if checkpoint.partition == partition =>
+            (Stage::ReadCheckpoint { position, metadata }, Answer::Checkpoint(Some(found)))
+                if Some(found.offset) == metadata.checkpoint && found.checkpoint.partition == partition =>
             {
-                self.place(recovery, partition, position, Some(metadata), checkpoint);
+                self.place(recovery, partition, position, Some(metadata), found.checkpoint);
             }
             (Stage::ReadCheckpoint { metadata, .. }, Answer::Checkpoint(_)) => {
                 self.checkpoint_missed(recovery, partition, metadata);

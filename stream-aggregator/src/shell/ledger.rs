@@ -11,8 +11,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::outputs::checkpoint_key;
-use crate::machine::{Committed, Trouble};
+use crate::machine::{Committed, FoundCheckpoint, Trouble};
 
 /// How long the broker may take to answer.
 const CALL: Duration = Duration::from_secs(2);
@@ -109,30 +108,29 @@ impl Ledger {
         })
     }
 
-    /// The checkpoint record at that very offset, if it is there.
+    /// The first checkpoint record from an offset on, if there is one.
     pub(super) fn checkpoint(
         &mut self,
         partition: i32,
         offset: i64,
-    ) -> Result<Option<PartitionCheckpoint>, Trouble> {
+    ) -> Result<Option<Box<FoundCheckpoint>>, Trouble> {
         let topic = &self.topics.checkpoints;
-        let key = checkpoint_key(partition);
         self.reader
             .assign(&at(topic, partition, offset)?)
             .map_err(|error| retry(&error))?;
         let found = next(&self.reader).map(|record| {
-            let record =
-                record.filter(|record| record.offset() == offset && record.key() == Some(key.as_bytes()));
-            record.map(|record| record.payload().unwrap_or_default().to_vec())
+            record.map(|record| (record.offset(), record.payload().unwrap_or_default().to_vec()))
         });
         self.reader.unassign().map_err(|error| retry(&error))?;
-        match found? {
-            Some(payload) => self.decode(&payload).map(Some),
-            None => {
-                std::thread::sleep(PAUSE);
-                Ok(None)
-            }
+        let found = found?;
+        if found.as_ref().is_none_or(|(found_at, _)| *found_at != offset) {
+            std::thread::sleep(PAUSE); // it is not the one, and will be asked for again
         }
+        let Some((offset, payload)) = found else {
+            return Ok(None);
+        };
+        let checkpoint = self.decode(&payload)?;
+        Ok(Some(Box::new(FoundCheckpoint { offset, checkpoint })))
     }
 
     /// Whether a checkpoint of a partition was ever committed. Only asked when the group knows no offset.

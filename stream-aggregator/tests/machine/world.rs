@@ -9,7 +9,8 @@ use domain::{Limits, Metric, RawReading, Reading, Timestamp};
 use platform::Rejection;
 use platform::intake::{NotAdmitted, RejectedReading};
 use stream_aggregator::machine::{
-    Answer, Committed, Effect, Handled, Intake, Machine, Output, Question, Record, Settings, Trouble,
+    Answer, Committed, Effect, FoundCheckpoint, Handled, Intake, Machine, Output, Question, Record, Settings,
+    Trouble,
 };
 
 /// A record of the readings: `farm turbine event_seconds power_kw`, `schema <id>` or anything else, which is a dead
@@ -239,7 +240,10 @@ impl Member {
             }
             Question::ReadCheckpoint { partition, offset } => {
                 let log = world.checkpoints.get(&partition);
-                Answer::Checkpoint(log.and_then(|log| log.get(offset as usize)?.clone()))
+                let checkpoint = log.and_then(|log| log.get(offset as usize)?.clone());
+                Answer::Checkpoint(
+                    checkpoint.map(|checkpoint| Box::new(FoundCheckpoint { offset, checkpoint })),
+                )
             }
             Question::Seek { partition, offset } => {
                 self.fetched.insert(partition, offset);

@@ -1,15 +1,26 @@
 //! The rules of windows in their plainest form: keeps what it likes, looks at every farm at every step, and shares no
-//! code with the real ones. In whole seconds.
+//! code with the real ones. In whatever unit of time the [`Rules`] are told in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Window size, grace and idle time in seconds; small, so that a short log has many windows.
-pub(crate) const SIZE: i64 = 10;
-pub(crate) const GRACE: i64 = 3;
-pub(crate) const IDLE_AFTER: i64 = 2;
+/// Window size, grace and idle time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) size: i64,
+    pub(crate) grace: i64,
+    pub(crate) idle_after: i64,
+}
 
-/// How long a rejected reading waits for the first one of its window: at least this much log time, at most twice.
-const STRETCH: i64 = SIZE + GRACE + IDLE_AFTER;
+impl Rules {
+    /// How long a rejected reading waits for the first one of its window: at least this much log time, at most twice.
+    const fn stretch(&self) -> i64 {
+        self.size + self.grace + self.idle_after
+    }
+
+    const fn start(&self, event: i64) -> i64 {
+        event.div_euclid(self.size) * self.size
+    }
+}
 
 /// A closed window in short, to be compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +44,10 @@ pub(crate) enum Fate {
     Late,
 }
 
-#[derive(Default)]
-pub(crate) struct Naive(BTreeMap<String, Farm>);
+pub(crate) struct Naive {
+    rules: Rules,
+    farms: BTreeMap<String, Farm>,
+}
 
 #[derive(Default)]
 struct Farm {
@@ -54,12 +67,19 @@ struct Window {
 }
 
 impl Naive {
+    pub(crate) const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            farms: BTreeMap::new(),
+        }
+    }
+
     /// Log time has come to `now`.
     pub(crate) fn advance(&mut self, now: i64) -> Vec<Emitted> {
         let mut emitted: Vec<_> = self
-            .0
+            .farms
             .iter_mut()
-            .flat_map(|(name, farm)| farm.advance(name, now))
+            .flat_map(|(name, farm)| farm.advance(&self.rules, name, now))
             .collect();
         emitted.sort();
         emitted
@@ -67,12 +87,13 @@ impl Naive {
 
     /// A reading, after log time came to `now`.
     pub(crate) fn read(&mut self, farm: &str, turbine: &str, event: i64, value: i64, now: i64) -> Fate {
-        let farm = self.0.entry(farm.to_owned()).or_default();
-        let late = farm.meets(event, now);
+        let rules = &self.rules;
+        let farm = self.farms.entry(farm.to_owned()).or_default();
+        let late = farm.meets(rules, event, now);
         let fate = if late {
             Fate::Late
         } else {
-            let window = farm.window(event);
+            let window = farm.window(rules.start(event));
             let slot = window.readings.entry((turbine.to_owned(), event));
             if let std::collections::btree_map::Entry::Vacant(slot) = slot {
                 slot.insert(value);
@@ -93,60 +114,63 @@ impl Naive {
 
     /// A reading that broke a rule, after log time came to `now`.
     pub(crate) fn reject(&mut self, farm: &str, event: i64, now: i64) {
-        let farm = self.0.entry(farm.to_owned()).or_default();
-        let start = event.div_euclid(SIZE) * SIZE;
+        let rules = &self.rules;
+        let farm = self.farms.entry(farm.to_owned()).or_default();
+        let start = rules.start(event);
         farm.notes
-            .retain(|(other, _)| (other - start).abs() <= SIZE + GRACE);
-        if farm.meets(event, now) {
+            .retain(|(other, _)| (other - start).abs() <= rules.size + rules.grace);
+        if farm.meets(rules, event, now) {
             return;
         }
         match farm.windows.get_mut(&start) {
             Some(window) => window.rejected += 1,
-            None => farm.notes.push((start, (now.div_euclid(STRETCH) + 2) * STRETCH)),
+            None => {
+                let stretch = rules.stretch();
+                farm.notes.push((start, (now.div_euclid(stretch) + 2) * stretch));
+            }
         }
     }
 }
 
 impl Farm {
-    fn stream_time(&self, now: i64) -> Option<i64> {
+    fn stream_time(&self, rules: &Rules, now: i64) -> Option<i64> {
         self.stream
             .map(|(highest, last_append, _)| match now - last_append {
-                quiet if quiet >= IDLE_AFTER => highest + quiet,
+                quiet if quiet >= rules.idle_after => highest + quiet,
                 _ => highest,
             })
     }
 
     /// A record comes at `now`; is the window of its event closed?
-    fn meets(&mut self, event: i64, now: i64) -> bool {
-        let stream_time = self.stream_time(now);
+    fn meets(&mut self, rules: &Rules, event: i64, now: i64) -> bool {
+        let stream_time = self.stream_time(rules, now);
         if let (Some((_, _, met)), Some(stream_time)) = (&mut self.stream, stream_time) {
             *met = stream_time.max(*met);
         }
-        let end = event.div_euclid(SIZE) * SIZE + SIZE;
+        let end = rules.start(event) + rules.size;
         self.closed_until.is_some_and(|until| end <= until)
-            || self.stream.is_some_and(|(_, _, met)| end + GRACE <= met)
+            || self.stream.is_some_and(|(_, _, met)| end + rules.grace <= met)
     }
 
-    fn window(&mut self, event: i64) -> &mut Window {
-        let start = event.div_euclid(SIZE) * SIZE;
+    fn window(&mut self, start: i64) -> &mut Window {
         let window = self.windows.entry(start).or_default();
         window.rejected += self.notes.extract_if(.., |(of, _)| *of == start).count() as u64;
         window
     }
 
-    fn advance(&mut self, name: &str, now: i64) -> Vec<Emitted> {
+    fn advance(&mut self, rules: &Rules, name: &str, now: i64) -> Vec<Emitted> {
         self.notes.retain(|(_, ends_at)| now < *ends_at);
         let starts: Vec<_> = self.windows.keys().copied().collect();
         let mut emitted = Vec::new();
         for start in starts {
             let Some((highest, ..)) = self.stream else { break };
-            let end = start + SIZE;
-            if Some(end + GRACE) > self.stream_time(now) {
+            let end = start + rules.size;
+            if Some(end + rules.grace) > self.stream_time(rules, now) {
                 break;
             }
             let window = self.windows.remove(&start).unwrap();
             self.closed_until = self.closed_until.max(Some(end));
-            emitted.push(window.emit(name, end, highest < end + GRACE));
+            emitted.push(window.emit(name, end, highest < end + rules.grace));
             if self.windows.is_empty() {
                 self.stream = None;
             }

@@ -8,7 +8,12 @@ use proptest::prelude::*;
 use windowing::{ClosedWindow, Outcome, PartitionWindows, WindowConfig};
 
 use crate::log::{Body, Record, Report, commit, drive, recover};
-use crate::naive::{Emitted, Fate, GRACE, IDLE_AFTER, Naive, SIZE};
+use crate::naive::{Emitted, Fate, Naive, Rules};
+
+/// Window size, grace and idle time in seconds; small, so that a short log has many windows.
+const SIZE: i64 = 10;
+const GRACE: i64 = 3;
+const IDLE_AFTER: i64 = 2;
 
 /// Seconds since the epoch at which the logs begin; a window's start.
 const BEGIN: i64 = 1_700_000_000;
@@ -183,7 +188,11 @@ fn run(story: &Story, with_ticks: bool, with_kills: bool) -> Run {
 }
 
 fn naive_run(story: &Story) -> (Vec<Option<Fate>>, Vec<Emitted>) {
-    let mut naive = Naive::default();
+    let mut naive = Naive::new(Rules {
+        size: SIZE,
+        grace: GRACE,
+        idle_after: IDLE_AFTER,
+    });
     let (mut fates, mut emitted) = (Vec::new(), Vec::new());
     for (record, tick) in story.log.iter().zip(&story.ticks) {
         let now = seconds(record.appended_at);
