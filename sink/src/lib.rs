@@ -17,6 +17,7 @@ mod letters;
 mod log_time;
 pub mod retention;
 pub mod revision;
+pub mod roll_up;
 pub mod rows;
 pub mod store;
 mod telemetry;
@@ -54,6 +55,9 @@ use worker::{Needs, Parts, Worker, waits};
 
 /// How long a thread asks the registry before it polls Kafka again.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The bounds of each statement must be known when it is planned: over all days a plan takes far longer than the work.
+const ROLL_UP_PLANS: (&str, &str) = ("plan_cache_mode", "force_custom_plan");
 
 /// Runs the program: [`store_until`] with health and metrics.
 ///
@@ -115,6 +119,12 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
         let instance = args.group.instance_id.as_ref().map(|id| format!("{id}-{thread}"));
         threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts, desk));
     }
+    let options = database
+        .clone()
+        .application_name(&format!("{name}-roll-up"))
+        .options([ROLL_UP_PLANS]);
+    let store = Store::new(options, args.kafka.topics());
+    threads.spawn(roll_up::run(store, stop.clone()));
     let upkeep = Upkeep {
         database: database.application_name(&format!("{name}-upkeep")),
         kafka: args.kafka.clone(),

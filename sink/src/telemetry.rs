@@ -17,6 +17,7 @@ const DUPLICATES: &str = "windfarm_sink_duplicates_total";
 const REFUSED: &str = "windfarm_sink_refused_total";
 const FENCED: &str = "windfarm_sink_fenced_total";
 const REVISIONS: &str = "windfarm_sink_revisions_total";
+const ROLLED_UP: &str = "windfarm_sink_hours_put_together_total";
 const RECONNECTS: &str = "windfarm_sink_reconnects_total";
 const TAKEN_OVER: &str = "windfarm_sink_partitions_taken_over_total";
 const GIVEN_UP: &str = "windfarm_sink_partitions_given_up_total";
@@ -46,6 +47,7 @@ pub(crate) fn describe() {
         "Batches dropped because somebody else had stored their records"
     );
     describe_counter!(REVISIONS, "Windows that late readings have changed");
+    describe_counter!(ROLLED_UP, "Hours put together from their minutes");
     describe_counter!(
         RECONNECTS,
         "Connections to the database after the first one of each thread"
@@ -144,6 +146,11 @@ pub(crate) fn revised(revised: Revised, took: Duration) {
         counter!(REVISIONS).increment(revised.changed);
         phase("revise", took);
     }
+}
+
+/// Hours were put together from their minutes.
+pub(crate) fn rolled_up(hours: usize) {
+    counter!(ROLLED_UP).increment(hours as u64);
 }
 
 /// Lanes have come.

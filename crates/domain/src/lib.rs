@@ -8,6 +8,7 @@
 mod id;
 mod metric;
 mod reading;
+mod roll_up;
 pub mod rules;
 mod stats;
 mod status;
@@ -17,6 +18,7 @@ mod window;
 pub use id::{FarmId, IdError, TurbineId};
 pub use metric::{Metric, MetricKind, Metrics};
 pub use reading::{RawReading, Reading};
+pub use roll_up::RollUp;
 pub use rules::{Limits, Refusal, Rule, validate};
 pub use stats::{DirectionStats, Extreme, MetricStats, ScalarStats, WindowMetrics};
 pub use status::{OperatingStatus, UnknownStatus};

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Closed, FarmId, Reading, TimeDelta, Timestamp};
+use domain::{Closed, FarmId, FarmWindow, Reading, TimeDelta, Timestamp};
 use platform::{LateReading, Rejection};
 use rdkafka::message::Headers;
+use stored::Length;
 
 use super::Taken;
 use crate::copy::CopyBuffer;
@@ -60,6 +61,8 @@ pub struct Rows {
     pub late: BTreeMap<LateMark, i64>,
     /// The partitions that the rows need.
     pub days: BTreeSet<(DailyTable, Day)>,
+    /// The hours that windows lie in, which must be put together anew.
+    pub hours: BTreeSet<(FarmId, Timestamp)>,
 }
 
 impl Rows {
@@ -102,11 +105,13 @@ impl Rows {
                 let origin = Origin::closed(*close_reason, place);
                 window::put_farm(&mut self.farm_windows, window, origin);
                 self.need(DailyTable::FarmWindows, window.window_start);
+                self.touch(window);
             }
             Taken::TurbineWindow(Closed { window, close_reason }) => {
                 let origin = Origin::closed(*close_reason, place);
                 window::put_turbine(&mut self.turbine_windows, window, origin);
                 self.need(DailyTable::TurbineWindows, window.window.window_start);
+                self.touch(&window.window);
             }
             Taken::Late(farm_id, late) => self.mark(farm_id, &late),
             Taken::DeadLetter(key, payload, headers) => {
@@ -140,6 +145,11 @@ impl Rows {
         *offset = late.source.offset.max(*offset);
     }
 
+    fn touch(&mut self, window: &FarmWindow) {
+        let hour = Length::Hour.start_of(window.window_start);
+        self.hours.insert((window.farm_id.clone(), hour));
+    }
+
     fn need(&mut self, table: DailyTable, time: Timestamp) {
         self.days.insert((table, day_of(time)));
     }
@@ -153,6 +163,7 @@ impl Rows {
         self.gone.clear();
         self.late.clear();
         self.days.clear();
+        self.hours.clear();
     }
 }
 

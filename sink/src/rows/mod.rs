@@ -2,4 +2,5 @@
 
 pub mod dead_letter;
 pub mod reading;
+pub mod roll_up;
 pub mod window;

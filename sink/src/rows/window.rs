@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use domain::{CloseReason, Extreme, FarmWindow, Metric, MetricKind, MetricStats, TurbineId, TurbineWindow};
+use domain::{
+    CloseReason, Extreme, FarmWindow, Metric, MetricKind, MetricStats, TurbineId, TurbineWindow,
+    WindowMetrics,
+};
 
 use super::reading::Place;
 use crate::copy::{CopyBuffer, RowWriter};
@@ -131,9 +134,19 @@ fn put_window(row: &mut RowWriter<'_>, window: &FarmWindow, origin: Origin, of: 
     if of == Of::Farm {
         row.count(window.turbine_count);
     }
-    row.optional(window.energy_kwh, RowWriter::float8);
+    put_metrics(row, window.energy_kwh, &window.metrics, of);
+}
+
+/// Puts the energy and what follows it in [`figures`].
+pub(super) fn put_metrics(
+    row: &mut RowWriter<'_>,
+    energy_kwh: Option<f64>,
+    metrics: &WindowMetrics<TurbineId>,
+    of: Of,
+) {
+    row.optional(energy_kwh, RowWriter::float8);
     for metric in Metric::ALL {
-        put_metric(row, window.metrics.get(metric), of);
+        put_metric(row, metrics.get(metric), of);
     }
 }
 

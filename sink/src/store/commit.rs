@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::error::failed;
 use super::refusals::{self, Refusal};
+use super::roll_up;
 use super::route::{Found, Way};
 use super::sql::{self, Target};
 use super::{Session, StoreError, table};
@@ -252,7 +253,8 @@ async fn the_rest(
     } else {
         widen(connection, &spans_but(&batch.rows, &committed.refused)).await?;
     }
-    mark(connection, &batch.rows).await
+    mark(connection, &batch.rows).await?;
+    roll_up::mark(connection, batch.rows.hours.iter()).await
 }
 
 /// Of what the lanes were said to have stored, some was there already, and some was refused.

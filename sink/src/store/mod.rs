@@ -10,6 +10,7 @@ mod error;
 mod quarantine;
 mod refusals;
 mod revise;
+mod roll_up;
 mod route;
 mod sql;
 mod table;
@@ -74,6 +75,8 @@ pub struct Store {
     /// Where it is told which days are gone.
     kept: Arc<KeptDays>,
     router: Router,
+    /// The same of windows that were put together.
+    months: roll_up::Months,
 }
 
 #[derive(Debug)]
@@ -98,6 +101,7 @@ impl Store {
             days: HashSet::new(),
             kept: Arc::default(),
             router: Router::default(),
+            months: roll_up::Months::new(),
         }
     }
 
@@ -296,6 +300,18 @@ impl Store {
             self.days.clear();
         }
         revised
+    }
+
+    /// Puts together hours of one farm whose minutes have not changed for a while, and tells how many.
+    ///
+    /// # Errors
+    /// [`StoreError`], transient if the database is away.
+    pub async fn roll_up(&mut self, settled_after: Duration) -> Result<usize, StoreError> {
+        let mut months = std::mem::take(&mut self.months);
+        let work = async |session: &mut Session| roll_up::roll_up(session, &mut months, settled_after).await;
+        let rolled_up = self.with_session("putting hours together", work).await?;
+        self.months = months;
+        Ok(rolled_up)
     }
 
     /// Makes the partitions of days that are not known to be there, on their own: who made them in a transaction with

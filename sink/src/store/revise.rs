@@ -8,9 +8,11 @@ use futures_util::TryStreamExt;
 use platform::fail_point;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+use stored::Length;
 use time::Date;
 
 use super::error::failed;
+use super::roll_up;
 use super::sql::{self, Target};
 use super::{Session, StoreError, days, table};
 use crate::batch::day_of;
@@ -109,6 +111,7 @@ pub(super) async fn revise(
     let is_part = found == limits.marks || remade.minutes < minutes.len();
     gone.extend(seen_to);
     unmark(&mut transaction, &gone).await?;
+    roll_up::mark(&mut transaction, hours_of(&minutes[..remade.minutes]).iter()).await?;
     fail_point::reach("before-revision-commit");
     transaction
         .commit()
@@ -143,6 +146,12 @@ async fn ready(
         partition: row.get("kafka_partition"),
     };
     Ok(rows.iter().map(mark).collect())
+}
+
+/// The hours that these windows lie in.
+fn hours_of(minutes: &[Minute]) -> BTreeSet<(FarmId, Timestamp)> {
+    let hour = |minute: &Minute| (minute.farm_id.clone(), Length::Hour.start_of(minute.start));
+    minutes.iter().map(hour).collect()
 }
 
 /// The marked windows, each once, with their ends: as stored, else by the size that windows have.

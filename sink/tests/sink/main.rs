@@ -12,6 +12,7 @@ mod refusals;
 mod retention;
 mod revising;
 mod rig;
+mod roll_ups;
 mod rows;
 mod storing;
 mod verified;

@@ -31,7 +31,8 @@ fn filling_batch(first: i64, readings: impl IntoIterator<Item = RawReading<'stat
     batch
 }
 
-fn mark(batch: &mut Batch, offset: i64, source_offset: i64) {
+/// The mark of a late reading of `north` in the minute after noon.
+pub(crate) fn mark(batch: &mut Batch, offset: i64, source_offset: i64) {
     push_late(batch, offset, noon(0), source_offset);
 }
 
