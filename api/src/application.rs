@@ -198,6 +198,10 @@ fn pool(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
     let pool = PgPoolOptions::new()
         .max_connections(args.database_connections)
         .acquire_timeout(CONNECTION_PATIENCE)
-        .connect_lazy_with(args.options()?.options([("statement_timeout", "30s")]));
+        .connect_lazy_with(args.options()?.options([
+            ("statement_timeout", "30s"),
+            // the days of a statement must be known when it is planned, or all days are locked each time
+            ("plan_cache_mode", "force_custom_plan"),
+        ]));
     Ok(pool)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::Scope;
+use crate::export::EncodeError;
 
 /// How long a client should wait before it asks again when something that we need is away.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
@@ -273,6 +274,12 @@ impl ResponseError for ApiError {
                 detail: self.detail(),
                 errors,
             })
+    }
+}
+
+impl From<EncodeError> for ApiError {
+    fn from(error: EncodeError) -> Self {
+        Self::Internal(error.into())
     }
 }
 

@@ -9,8 +9,10 @@ pub mod application;
 pub mod args;
 pub mod auth;
 pub mod background;
+pub mod calendar;
 pub mod clock;
 pub mod error;
+pub mod export;
 pub mod handlers;
 pub mod ingest;
 pub mod kafka;
@@ -23,6 +25,7 @@ pub mod model;
 pub mod openapi;
 pub mod params;
 pub mod queries;
+pub mod rolling;
 pub mod routes;
 
 use anyhow::Context;

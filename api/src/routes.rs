@@ -11,8 +11,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::auth::authenticate;
 use crate::error::ApiError;
 use crate::handlers::{
-    audit, dead_letters, events, farms, generators, ingestion, keys, line_protocol, measurements, minutes,
-    readings, turbines, windows,
+    audit, dead_letters, events, extremes, farms, generators, ingestion, keys, line_protocol, measurements,
+    minutes, readings, turbines, windows,
 };
 
 /// Everything that wants a key.
@@ -27,6 +27,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
                 .service(readings::list)
                 .service(windows::of_farm)
                 .service(windows::of_turbine)
+                .service(extremes::list)
                 .service(dead_letters::list)
                 .service(dead_letters::one)
                 .service(audit::audit)

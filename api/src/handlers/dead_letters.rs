@@ -1,14 +1,17 @@
 //! `/v1/dead-letters`.
 
-use actix_web::get;
+use std::sync::Arc;
+
 use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get};
 use sqlx::PgPool;
 
+use super::stream::answer;
 use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{DeadLetter, DeadLetterDetail, Page};
 use crate::openapi::Failures;
-use crate::params::{DeadLetterPage, DeadLetterPageParams, NoParams, Parameters};
+use crate::params::{DeadLetterPage, DeadLetterPageParams, FormatParam, Listing, NoParams, Parameters};
 use crate::queries;
 use crate::queries::dead_letters::DeadLetterFilter;
 
@@ -16,15 +19,22 @@ use crate::queries::dead_letters::DeadLetterFilter;
 #[utoipa::path(
     operation_id = "list_dead_letters",
     tag = "quality",
-    params(DeadLetterPageParams),
-    responses((status = 200, description = "A page of dead letters", body = Page<DeadLetter>), Failures),
+    params(DeadLetterPageParams, FormatParam),
+    responses(
+        (status = 200, description = "A page of dead letters, or all of them", content(
+            (Page<DeadLetter> = "application/json"),
+            (String = "text/csv"),
+            (String = "application/vnd.apache.parquet"),
+        )),
+        Failures
+    ),
 )]
 #[get("/dead-letters")]
 pub async fn list(
     access: Access<Read>,
-    Parameters(asked): Parameters<DeadLetterPage>,
+    Listing { asked, output }: Listing<DeadLetterPage>,
     database: Data<PgPool>,
-) -> Result<Json<Page<DeadLetter>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let farms = match &asked.farm {
         Some(farm) => Some(vec![access.farm(farm.as_str())?.to_string()]),
         None => access.caller().farm_filter(),
@@ -34,8 +44,12 @@ pub async fn list(
         rule: asked.rule,
         range: asked.range,
     };
-    let letters = queries::dead_letters::list(&database, &filter, &asked.page).await?;
-    Ok(Json(Page::of(letters, asked.page.limit, DeadLetter::key)))
+    let filter = Arc::new(filter);
+    answer(output, asked.page, DeadLetter::key, move |page| {
+        let (database, filter) = (database.clone(), Arc::clone(&filter));
+        async move { queries::dead_letters::list(&database, &filter, &page).await }
+    })
+    .await
 }
 
 /// One refused record, with its bytes

@@ -1,30 +1,44 @@
 //! `/v1/farms`.
 
-use actix_web::get;
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use domain::FarmId;
 use sqlx::PgPool;
 
+use super::STORED;
+use super::stream::answer;
 use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Farm, Page};
 use crate::openapi::Failures;
-use crate::params::{KeyPage, KeyPageParams, Parameters};
+use crate::params::{FormatParam, KeyPage, KeyPageParams, Listing};
 use crate::queries;
 
 /// The farms, by name
 #[utoipa::path(
     operation_id = "list_farms",
     tag = "farms",
-    params(KeyPageParams),
-    responses((status = 200, description = "A page of farms", body = Page<Farm>), Failures),
+    params(KeyPageParams, FormatParam),
+    responses(
+        (status = 200, description = "A page of farms, or all of them", content(
+            (Page<Farm> = "application/json"),
+            (String = "text/csv"),
+            (String = "application/vnd.apache.parquet"),
+        )),
+        Failures
+    ),
 )]
 #[get("/farms")]
 pub async fn list(
     access: Access<Read>,
-    Parameters(page): Parameters<KeyPage<String>>,
+    Listing { asked, output }: Listing<KeyPage<FarmId>>,
     database: Data<PgPool>,
-) -> Result<Json<Page<Farm>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let open = access.caller().farm_filter();
-    let farms = queries::farms::list(&database, open, &page).await?;
-    Ok(Json(Page::of(farms, page.limit, |farm| farm.farm_id.clone())))
+    let key = |farm: &Farm| farm.farm_id.parse().expect(STORED);
+    answer(output, asked, key, move |page| {
+        let (database, open) = (database.clone(), open.clone());
+        async move { queries::farms::list(&database, open, &page).await }
+    })
+    .await
 }

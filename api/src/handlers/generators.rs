@@ -10,9 +10,10 @@ use super::legacy_access::enter_reading;
 use super::stream::stream_rows;
 use crate::args::LegacyArgs;
 use crate::auth::Keys;
+use crate::export::{Format, JsonArray};
 use crate::legacy::{GeneratorReading, Generators, LegacyError};
 use crate::openapi::{LegacyFailure, LegacyFailures};
-use crate::params::LegacyParams;
+use crate::params::{LegacyParams, TimePage};
 use crate::queries;
 
 /// The generators
@@ -63,7 +64,9 @@ pub async fn one(
     let known = known.ok_or(LegacyError::NoGenerator)?;
     let range = query.range.and(known.from, known.to);
     let prefix = format!(r#"{{"generator_id":"{turbine}","data":["#); // an id needs no escapes
-    stream_rows(prefix, "]}", query.limit, range, move |page| {
+    let array = JsonArray::new(prefix, "]}");
+    let page = TimePage::newest(range);
+    stream_rows(array, Format::Json, query.limit, page, move |page| {
         let (database, farm, turbine) = (database.clone(), farm.clone(), turbine.clone());
         async move {
             let readings = queries::generators::list(&database, &farm, &turbine, &page).await?;

@@ -2,17 +2,27 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
+use domain::TimeDelta;
 use sqlx::PgPool;
 
 use super::legacy_access::enter_reading;
 use super::stream::stream_rows;
 use crate::args::LegacyArgs;
 use crate::auth::Keys;
+use crate::export::{Format, JsonArray};
 use crate::legacy::{LegacyError, Minute};
 use crate::openapi::LegacyFailures;
-use crate::params::LegacyParams;
+use crate::params::{LegacyParams, TimePage, TimeRange};
 use crate::queries;
 use crate::queries::windows::WindowsOf;
+
+/// No window is longer.
+const LONGEST_WINDOW: TimeDelta = TimeDelta::from_secs(86_400);
+
+const NOTHING: TimeRange = TimeRange {
+    from: TimeRange::ALL.from,
+    to: TimeRange::ALL.from,
+};
 
 /// Every minute of all generators, the newest first
 #[utoipa::path(
@@ -29,11 +39,19 @@ pub async fn list(
     database: Data<PgPool>,
 ) -> Result<HttpResponse, LegacyError> {
     let query = enter_reading(&request, &keys, &legacy).await?;
-    let of = WindowsOf::Farm(legacy.legacy_farm_id.clone());
-    stream_rows("[".to_owned(), "]", query.limit, query.range, move |page| {
+    let farm = legacy.legacy_farm_id.clone();
+    let known = queries::farms::range(&database, &farm).await?;
+    // no window begins before the minute of the first reading, or without one
+    let range = known.map_or(NOTHING, |known| {
+        query.range.and(known.from.floor_to(LONGEST_WINDOW), known.to)
+    });
+    let of = WindowsOf::Farm(farm);
+    let array = JsonArray::new("[".to_owned(), "]");
+    let page = TimePage::newest(range);
+    stream_rows(array, Format::Json, query.limit, page, move |page| {
         let (database, of, legacy) = (database.clone(), of.clone(), legacy.clone());
         async move {
-            let windows = queries::windows::list(&database, &of, &page).await?;
+            let windows = queries::windows::minutes(&database, &of, &page).await?;
             let minutes = windows
                 .iter()
                 .map(|window| (window.start, Minute::of(window, &legacy.legacy_time_zone)));

@@ -11,6 +11,7 @@ mod stream;
 pub mod audit;
 pub mod dead_letters;
 pub mod events;
+pub mod extremes;
 pub mod farms;
 pub mod generators;
 pub mod ingestion;
@@ -27,6 +28,9 @@ pub use body::BodyLimits;
 use domain::TurbineId;
 
 use crate::error::ApiError;
+
+/// Why an id from the database is one.
+const STORED: &str = "only valid ids are stored";
 
 /// The turbine of that name.
 fn turbine_id(turbine: &str) -> Result<TurbineId, ApiError> {

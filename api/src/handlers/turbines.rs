@@ -1,43 +1,49 @@
 //! `/v1/farms/{farm}/turbines`.
 
-use actix_web::get;
 use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get};
+use domain::TurbineId;
 use sqlx::PgPool;
 
-use super::{no_farm, no_turbine, turbine_id};
+use super::stream::answer;
+use super::{STORED, no_farm, no_turbine, turbine_id};
 use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Page, Turbine};
 use crate::openapi::Failures;
-use crate::params::{KeyPage, KeyPageParams, NoParams, Parameters};
+use crate::params::{FormatParam, KeyPage, KeyPageParams, Listing, NoParams, Parameters};
 use crate::queries;
 
 /// The turbines of a farm, by name, each with its last reading
 #[utoipa::path(
     operation_id = "list_turbines",
     tag = "farms",
-    params(KeyPageParams),
-    responses((status = 200, description = "A page of turbines", body = Page<Turbine>), Failures),
+    params(KeyPageParams, FormatParam),
+    responses(
+        (status = 200, description = "A page of turbines, or all of them", content(
+            (Page<Turbine> = "application/json"),
+            (String = "text/csv"),
+            (String = "application/vnd.apache.parquet"),
+        )),
+        Failures
+    ),
 )]
 #[get("/farms/{farm}/turbines")]
 pub async fn list(
     access: Access<Read>,
     farm: Path<String>,
-    Parameters(page): Parameters<KeyPage<String>>,
+    Listing { asked, output }: Listing<KeyPage<TurbineId>>,
     database: Data<PgPool>,
-) -> Result<Json<Page<Turbine>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let farm = access.farm(&farm)?;
-    let turbines = queries::turbines::list(&database, &farm, &page).await?;
-    if turbines.is_empty()
-        && queries::farms::first_event_time(&database, &farm)
-            .await?
-            .is_none()
-    {
-        return Err(no_farm(farm.as_str()));
-    }
-    Ok(Json(Page::of(turbines, page.limit, |turbine| {
-        turbine.turbine_id.clone()
-    })))
+    let known = queries::farms::range(&database, &farm).await?;
+    known.ok_or_else(|| no_farm(farm.as_str()))?;
+    let key = |turbine: &Turbine| turbine.turbine_id.parse().expect(STORED);
+    answer(output, asked, key, move |page| {
+        let (database, farm) = (database.clone(), farm.clone());
+        async move { queries::turbines::list(&database, &farm, &page).await }
+    })
+    .await
 }
 
 /// One turbine with its last reading

@@ -1,73 +1,121 @@
 //! `…/windows`.
 
-use actix_web::get;
-use actix_web::web::{Data, Json, Path};
-use domain::{TimeDelta, Timestamp};
+use std::sync::Arc;
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get};
+use domain::{FarmId, TimeDelta, Timestamp};
 use sqlx::PgPool;
 
+use super::stream::answer;
 use super::{no_farm, no_turbine, turbine_id};
 use crate::auth::{Access, Read};
+use crate::calendar::{Division, Expected};
+use crate::clock::now;
 use crate::error::ApiError;
 use crate::model::{Page, Window};
 use crate::openapi::Failures;
-use crate::params::{Parameters, WindowPage, WindowPageParams};
+use crate::params::{FormatParam, Listing, Output, TimePage, TimeRange, WindowPage, WindowPageParams};
 use crate::queries;
 use crate::queries::windows::WindowsOf;
+use crate::rolling::View;
+
+/// How long after its end a minute is expected to be stored: its grace, and some time on the way.
+const STORED_AFTER: TimeDelta = TimeDelta::from_secs(20);
 
 /// The windows of a farm, by their start
 #[utoipa::path(
     operation_id = "list_farm_windows",
     tag = "farms",
-    params(WindowPageParams),
-    responses((status = 200, description = "A page of windows", body = Page<Window>), Failures),
+    params(WindowPageParams, FormatParam),
+    responses(
+        (status = 200, description = "A page of windows, or all of them", content(
+            (Page<Window> = "application/json"),
+            (String = "text/csv"),
+            (String = "application/vnd.apache.parquet"),
+        )),
+        Failures
+    ),
 )]
 #[get("/farms/{farm}/windows")]
 pub async fn of_farm(
     access: Access<Read>,
     farm: Path<String>,
-    Parameters(page): Parameters<WindowPage>,
+    Listing { asked, output }: Listing<WindowPage>,
     database: Data<PgPool>,
-) -> Result<Json<Page<Window>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let farm = access.farm(&farm)?;
-    let first = queries::farms::first_event_time(&database, &farm).await?;
-    let first = first.ok_or_else(|| no_farm(farm.as_str()))?;
-    list(&database, &WindowsOf::Farm(farm), first, page).await
+    let known = queries::farms::range(&database, &farm).await?;
+    let known = known.ok_or_else(|| no_farm(farm.as_str()))?;
+    let view = farm_view(&database, farm, asked.division, known).await?;
+    list(database, view, asked.page, output).await
 }
 
 /// The windows of a turbine, by their start
 #[utoipa::path(
     operation_id = "list_turbine_windows",
     tag = "farms",
-    params(WindowPageParams),
-    responses((status = 200, description = "A page of windows", body = Page<Window>), Failures),
+    params(WindowPageParams, FormatParam),
+    responses(
+        (status = 200, description = "A page of windows, or all of them", content(
+            (Page<Window> = "application/json"),
+            (String = "text/csv"),
+            (String = "application/vnd.apache.parquet"),
+        )),
+        Failures
+    ),
 )]
 #[get("/farms/{farm}/turbines/{turbine}/windows")]
 pub async fn of_turbine(
     access: Access<Read>,
     path: Path<(String, String)>,
-    Parameters(page): Parameters<WindowPage>,
+    Listing { asked, output }: Listing<WindowPage>,
     database: Data<PgPool>,
-) -> Result<Json<Page<Window>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let farm = access.farm(&path.0)?;
     let turbine = turbine_id(&path.1)?;
     let known = queries::turbines::range(&database, &farm, &turbine).await?;
     let known = known.ok_or_else(|| no_turbine(turbine.as_str()))?;
-    list(&database, &WindowsOf::Turbine(farm, turbine), known.from, page).await
+    let view = View {
+        of: WindowsOf::Turbine(farm, turbine),
+        division: asked.division,
+        known,
+        expected: Expected::new([known.from], expected_until()),
+    };
+    list(database, view, asked.page, output).await
 }
 
-/// No window is longer than a day, so that none begins more than that before the `first` reading: the database need
-/// not look at earlier days.
-async fn list(
+/// The windows of a farm whose readings lie in `known`.
+pub(super) async fn farm_view(
     database: &PgPool,
-    of: &WindowsOf,
-    first: Timestamp,
-    page: WindowPage,
-) -> Result<Json<Page<Window>>, ApiError> {
-    const DAY: TimeDelta = TimeDelta::from_secs(86_400);
-    let mut page = page.page;
-    page.range = page.range.and(first - DAY, page.range.to);
-    let windows = queries::windows::list(database, of, &page).await?;
-    Ok(Json(Page::of(windows, page.limit, |window| {
-        window.start.as_micros()
-    })))
+    farm: FarmId,
+    division: Division,
+    known: TimeRange,
+) -> Result<View, sqlx::Error> {
+    let began = queries::turbines::first_event_times(database, &farm).await?;
+    Ok(View {
+        of: WindowsOf::Farm(farm),
+        division,
+        known,
+        expected: Expected::new(began, expected_until()),
+    })
+}
+
+async fn list(
+    database: Data<PgPool>,
+    view: View,
+    page: TimePage,
+    output: Output,
+) -> Result<HttpResponse, ApiError> {
+    let view = Arc::new(view);
+    let key = |window: &Window| window.start;
+    answer(output, page, key, move |page| {
+        let (database, view) = (database.clone(), Arc::clone(&view));
+        async move { view.list(&database, &page).await }
+    })
+    .await
+}
+
+fn expected_until() -> Timestamp {
+    now() - STORED_AFTER
 }

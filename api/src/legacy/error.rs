@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Detail;
 use crate::error::ApiError;
+use crate::export::EncodeError;
 
 /// What a request of an old client failed by.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,12 @@ impl ResponseError for LegacyError {
             return response.json(Unprocessable { detail });
         }
         response.json(json!({ "detail": self.words() }))
+    }
+}
+
+impl From<EncodeError> for LegacyError {
+    fn from(error: EncodeError) -> Self {
+        Self::Other(error.into())
     }
 }
 

@@ -1,11 +1,10 @@
 //! `GET /agregados/minuto`: one minute of the farm in the words of the first system.
 
-use domain::{Metric, Timestamp};
+use domain::{Extreme, Metric, MetricStats, Timestamp, TurbineId};
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use stored::StoredWindow;
 use utoipa::ToSchema;
-
-use crate::model::{MetricFigures, Window};
 
 /// One minute of all generators.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,8 +37,8 @@ pub(super) struct Attributed {
 
 impl Minute {
     /// Of `window`, by the clocks of `zone`.
-    pub fn of(window: &Window, zone: &TimeZone) -> Self {
-        let aggregate = |metric| window.metric(metric).map(Aggregate::of);
+    pub fn of(window: &StoredWindow, zone: &TimeZone) -> Self {
+        let aggregate = |metric| window.figures.metrics.get(metric).map(Aggregate::of);
         Self {
             minute: local(window.start, zone),
             wind_speed: aggregate(Metric::WindSpeed),
@@ -51,15 +50,18 @@ impl Minute {
 }
 
 impl Aggregate {
-    fn of(figures: &MetricFigures) -> Self {
-        let attributed = |extreme: &crate::model::ExtremeValue| Attributed {
+    fn of(stats: &MetricStats<TurbineId>) -> Self {
+        let attributed = |extreme: &Extreme<TurbineId>| Attributed {
             value: extreme.value,
-            generator: extreme.turbine_id.clone(),
+            generator: extreme.turbine_id.to_string(),
         };
         Self {
-            avg: figures.mean,
-            max: attributed(&figures.max),
-            min: attributed(&figures.min),
+            avg: match stats {
+                MetricStats::Scalar(stats) => Some(stats.mean),
+                MetricStats::Direction(stats) => stats.mean_deg(),
+            },
+            max: attributed(stats.max()),
+            min: attributed(stats.min()),
         }
     }
 }

@@ -7,6 +7,12 @@ use utoipa::ToSchema;
 
 /// A record that was refused, and why.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "3-42", "appended_at": "2026-11-23T10:00:01Z", "farm_id": "farm-1", "rule": "wind_speed_mps",
+    "reason": "wind_speed_mps is 80, allowed is [0, 75]", "field": "wind_speed_mps", "value": "80", "bound": "[0, 75]",
+    "component": "stream-aggregator",
+    "source": {"topic": "windfarm.readings", "partition": 3, "offset": 4711, "timestamp": "2026-11-23T10:00:00Z"}
+}))]
 pub struct DeadLetter {
     /// `<partition>-<offset>` in the topic of dead letters.
     #[schema(value_type = String, example = "3-42")]

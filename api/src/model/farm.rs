@@ -8,6 +8,10 @@ use super::Reading;
 
 /// A farm that readings have come from.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "farm_id": "farm-1", "turbine_count": 10, "first_event_time": "2026-01-01T00:00:00Z",
+    "last_event_time": "2026-11-23T10:00:00Z"
+}))]
 pub struct Farm {
     /// Its id.
     pub farm_id: String,

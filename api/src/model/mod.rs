@@ -2,6 +2,7 @@
 
 mod audit;
 mod dead_letter;
+mod extremes;
 mod farm;
 mod key;
 mod page;
@@ -10,8 +11,9 @@ mod window;
 
 pub use audit::Audit;
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterSource};
+pub use extremes::{Extremes, MetricExtremes, TracedExtreme};
 pub use farm::{Farm, Turbine};
 pub use key::{CreatedKey, Key, KeyLogEntry, KeyState};
 pub use page::Page;
 pub use reading::Reading;
-pub use window::{ExtremeValue, MetricFigures, Resolution, Window};
+pub use window::{ExtremeValue, MetricFigures, Resolution, Window, WindowHead};

@@ -1,7 +1,6 @@
 //! A page of a list.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use crate::params::Cursor;
@@ -16,18 +15,20 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Makes a page of at most `limit` items; one more among `items` says that there is another page.
-    pub fn of<K: Serialize + DeserializeOwned>(
-        mut items: Vec<T>,
-        limit: u32,
-        key: impl FnOnce(&T) -> K,
-    ) -> Self {
+    /// Makes a page of at most `limit` items, whose cursor is the key of its last item.
+    pub fn of<K: Serialize>(items: Vec<T>, limit: u32, key: impl FnOnce(&T) -> K) -> Self {
+        Self::cut(items, limit, |last| Cursor(key(last)).encode())
+    }
+
+    /// Makes a page of at most `limit` items; one more among `items` says that there is another page, which `cursor` of
+    /// the last item names.
+    pub fn cut(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
         let limit = limit as usize;
         let has_more = items.len() > limit;
         items.truncate(limit);
         let last = items.last().filter(|_| has_more);
         Self {
-            next_cursor: last.map(|item| Cursor(key(item)).encode()),
+            next_cursor: last.map(cursor),
             items,
         }
     }
@@ -40,13 +41,13 @@ mod tests {
     #[test]
     fn only_a_page_that_another_one_follows_has_a_cursor() {
         let page = |items: &[i64], limit| {
-            let page = Page::of(items.to_vec(), limit, |item| *item);
+            let page = Page::cut(items.to_vec(), limit, i64::to_string);
             (page.items.len(), page.next_cursor.is_some())
         };
         assert_eq!(page(&[], 2), (0, false));
         assert_eq!(page(&[1, 2], 2), (2, false));
         assert_eq!(page(&[1, 2, 3], 2), (2, true));
-        let page = Page::of(vec![1_i64, 2, 3], 2, |item| *item);
-        assert_eq!(page.next_cursor, Some(Cursor(2_i64).encode()));
+        let page = Page::cut(vec![1_i64, 2, 3], 2, i64::to_string);
+        assert_eq!(page.next_cursor, Some("2".to_owned()));
     }
 }

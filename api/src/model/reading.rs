@@ -6,6 +6,12 @@ use utoipa::ToSchema;
 
 /// A reading; null is what the turbine did not tell.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "farm_id": "farm-1", "turbine_id": "T01", "event_time": "2026-11-23T10:00:00Z", "sequence": 4711,
+    "wind_speed_mps": 8.4, "wind_direction_deg": 268.0, "active_power_kw": 1275.0, "theoretical_power_kw": 1310.0,
+    "rotor_speed_rpm": 13.2, "blade_pitch_deg": 1.5, "nacelle_direction_deg": 266.0,
+    "ambient_temperature_celsius": 7.25, "operating_status": "GENERATING"
+}))]
 pub struct Reading {
     /// The farm.
     pub farm_id: String,

@@ -1,8 +1,10 @@
 //! A window as the API shows it.
 
-use domain::{Closed, Extreme, FarmWindow, Metric, MetricStats, Timestamp, TurbineId};
+use domain::{Closed, Extreme, FarmWindow, Metric, MetricStats, RollUp, Timestamp, TurbineId};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+
+use crate::calendar::Span;
 
 /// How long the windows of a list are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -10,22 +12,51 @@ pub enum Resolution {
     /// A minute, as the aggregator made them.
     #[serde(rename = "1m")]
     Minute,
+    /// Ten minutes.
+    #[serde(rename = "10m")]
+    TenMinutes,
+    /// An hour by the clocks of a time zone.
+    #[serde(rename = "1h")]
+    Hour,
+    /// A day by the calendar of a time zone.
+    #[serde(rename = "1d")]
+    Day,
 }
 
 impl Resolution {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Minute];
+    pub const ALL: [Self; 4] = [Self::Minute, Self::TenMinutes, Self::Hour, Self::Day];
 
     /// Its word in URLs and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Minute => "1m",
+            Self::TenMinutes => "10m",
+            Self::Hour => "1h",
+            Self::Day => "1d",
         }
     }
 }
 
 /// The readings of a farm, or of one turbine, over a stretch of time.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "farm_id": "farm-1", "turbine_id": "T01", "start": "2026-11-23T10:00:00Z", "end": "2026-11-23T10:10:00Z",
+    "resolution": "10m", "revision": 0, "close_reason": null, "reading_count": 600, "duplicate_count": 0,
+    "rejected_count": 2, "turbine_count": 1, "completeness": 1.0, "energy_kwh": 212.5, "turbulence_intensity": 0.09,
+    "metrics": {
+        "wind_speed_mps": {
+            "count": 600, "mean": 8.4, "stddev": 0.756,
+            "min": {"value": 6.1, "turbine_id": "T01", "event_time": "2026-11-23T10:04:17Z"},
+            "max": {"value": 10.9, "turbine_id": "T01", "event_time": "2026-11-23T10:07:52Z"}
+        },
+        "wind_direction_deg": {
+            "count": 600, "mean": 268.2, "resultant": 0.997, "stddev": 4.4,
+            "min": {"value": 255.0, "turbine_id": "T01", "event_time": "2026-11-23T10:01:09Z"},
+            "max": {"value": 281.3, "turbine_id": "T01", "event_time": "2026-11-23T10:08:30Z"}
+        }
+    }
+}))]
 pub struct Window {
     /// The farm.
     pub farm_id: String,
@@ -40,9 +71,9 @@ pub struct Window {
     pub end: Timestamp,
     /// Its length.
     pub resolution: Resolution,
-    /// 0 as it closed; one more each time that late readings changed it.
-    pub revision: i32,
-    /// STREAM_TIME or IDLE; null for a window that only late readings made.
+    /// 0 as it closed; one more each time that late readings changed it, or one of its minutes.
+    pub revision: u64,
+    /// Of a minute: STREAM_TIME or IDLE; null if only late readings made it, and for everything longer.
     pub close_reason: Option<String>,
     /// Readings that the figures are made of.
     pub reading_count: u64,
@@ -50,21 +81,77 @@ pub struct Window {
     pub duplicate_count: u64,
     /// Readings left out because they broke a rule.
     pub rejected_count: u64,
-    /// Turbines that the figures are made of.
+    /// Different turbines that the figures are made of.
     pub turbine_count: u64,
-    /// Σ over turbines of mean active power × length, kWh; null if no turbine told its power.
+    /// Turbine-minutes with data in turbine-minutes that there could be, from 0 to 1: of each turbine from its first
+    /// reading on, and of a window that is going on up to now; null if nothing could be there. Events leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
+    pub completeness: Option<Option<f64>>,
+    /// Σ over turbines and minutes of mean active power × length, kWh; null if no turbine told its power.
     pub energy_kwh: Option<f64>,
+    /// Of a turbine, from ten minutes up: standard deviation of the wind speed in its mean (IEC 61400-12-1); null
+    /// without wind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
+    pub turbulence_intensity: Option<Option<f64>>,
     /// The figures of each metric that somebody sent, in the unit of its name.
     #[serde(serialize_with = "by_name")]
     #[schema(value_type = std::collections::BTreeMap<String, MetricFigures>)]
     pub metrics: Vec<(Metric, MetricFigures)>,
 }
 
+/// What a window is made of besides its figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowHead {
+    /// Its stretch of time.
+    pub span: Span,
+    /// Its length.
+    pub resolution: Resolution,
+    /// Of a minute: why it closed.
+    pub close_reason: Option<String>,
+    /// Different turbines that reported.
+    pub turbine_count: u64,
+    /// What there is of what there could be, if anybody has looked.
+    pub completeness: Option<Option<f64>>,
+}
+
 impl Window {
+    /// The window of a farm, or of one turbine of it, with these figures.
+    pub fn new(farm_id: &str, turbine_id: Option<&str>, head: WindowHead, figures: RollUp) -> Self {
+        let is_long = head.resolution != Resolution::Minute;
+        let turbulence = (turbine_id.is_some() && is_long).then(|| turbulence_intensity(&figures));
+        let metrics = figures.metrics.iter();
+        Self {
+            farm_id: farm_id.to_owned(),
+            turbine_id: turbine_id.map(str::to_owned),
+            start: head.span.start,
+            end: head.span.end,
+            resolution: head.resolution,
+            revision: figures.revision,
+            close_reason: head.close_reason,
+            reading_count: figures.reading_count,
+            duplicate_count: figures.duplicate_count,
+            rejected_count: figures.rejected_count,
+            turbine_count: head.turbine_count,
+            completeness: head.completeness,
+            energy_kwh: figures.energy_kwh,
+            turbulence_intensity: turbulence,
+            metrics: metrics.map(|(metric, stats)| (metric, stats.into())).collect(),
+        }
+    }
+
     /// The figures of `metric`, if somebody sent it.
     pub fn metric(&self, metric: Metric) -> Option<&MetricFigures> {
         let mut metrics = self.metrics.iter();
         metrics.find_map(|(name, figures)| (*name == metric).then_some(figures))
+    }
+}
+
+fn turbulence_intensity(figures: &RollUp) -> Option<f64> {
+    match figures.metrics.get(Metric::WindSpeed)? {
+        MetricStats::Scalar(stats) => (stats.mean > 0.0).then(|| stats.stddev() / stats.mean),
+        MetricStats::Direction(_) => None,
     }
 }
 
@@ -86,44 +173,6 @@ pub struct MetricFigures {
     pub max: ExtremeValue,
 }
 
-/// A greatest or least value. Among equal ones the earliest is meant, then that of the smallest turbine id.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct ExtremeValue {
-    /// The value.
-    pub value: f64,
-    /// The turbine that measured it.
-    pub turbine_id: String,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub event_time: Timestamp,
-}
-
-impl From<Closed<FarmWindow>> for Window {
-    /// As it closed.
-    fn from(closed: Closed<FarmWindow>) -> Self {
-        let Closed { window, close_reason } = closed;
-        Self {
-            farm_id: window.farm_id.to_string(),
-            turbine_id: None,
-            start: window.window_start,
-            end: window.window_end,
-            resolution: Resolution::Minute,
-            revision: 0,
-            close_reason: Some(close_reason.as_str().to_owned()),
-            reading_count: window.reading_count,
-            duplicate_count: window.duplicate_count,
-            rejected_count: window.rejected_count,
-            turbine_count: window.turbine_count,
-            energy_kwh: window.energy_kwh,
-            metrics: window
-                .metrics
-                .iter()
-                .map(|(metric, stats)| (metric, stats.into()))
-                .collect(),
-        }
-    }
-}
-
 impl From<&MetricStats<TurbineId>> for MetricFigures {
     fn from(stats: &MetricStats<TurbineId>) -> Self {
         let (mean, resultant, stddev) = match stats {
@@ -141,6 +190,36 @@ impl From<&MetricStats<TurbineId>> for MetricFigures {
     }
 }
 
+/// A greatest or least value. Among equal ones the earliest is meant, then that of the smallest turbine id.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ExtremeValue {
+    /// The value.
+    pub value: f64,
+    /// The turbine that measured it.
+    pub turbine_id: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub event_time: Timestamp,
+}
+
+impl From<Closed<FarmWindow>> for Window {
+    /// As it closed; how complete it is, is for others to know.
+    fn from(closed: Closed<FarmWindow>) -> Self {
+        let Closed { window, close_reason } = closed;
+        let head = WindowHead {
+            span: Span {
+                start: window.window_start,
+                end: window.window_end,
+            },
+            resolution: Resolution::Minute,
+            close_reason: Some(close_reason.as_str().to_owned()),
+            turbine_count: window.turbine_count,
+            completeness: None,
+        };
+        Self::new(window.farm_id.as_str(), None, head, RollUp::from(&window))
+    }
+}
+
 impl From<&Extreme<TurbineId>> for ExtremeValue {
     fn from(extreme: &Extreme<TurbineId>) -> Self {
         Self {
@@ -151,7 +230,11 @@ impl From<&Extreme<TurbineId>> for ExtremeValue {
     }
 }
 
-fn by_name<S: Serializer>(metrics: &[(Metric, MetricFigures)], serializer: S) -> Result<S::Ok, S::Error> {
+/// Figures by the names of their metrics.
+pub(super) fn by_name<T: Serialize, S: Serializer>(
+    metrics: &[(Metric, T)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(metrics.iter().map(|(metric, figures)| (metric.name(), figures)))
 }
 
@@ -163,50 +246,50 @@ mod tests {
 
     #[test]
     fn a_window_looks_as_agreed() {
-        let extreme = |value| ExtremeValue {
-            value,
-            turbine_id: "T2".to_owned(),
-            event_time: Timestamp::from_millis(1_764_000_001_500),
-        };
-        let figures = |resultant| MetricFigures {
-            count: 2,
-            mean: Some(8.5),
-            resultant,
-            stddev: Some(0.5),
-            min: extreme(8.0),
-            max: extreme(9.0),
-        };
-        let window = Window {
-            farm_id: "north".to_owned(),
-            turbine_id: None,
-            start: Timestamp::from_millis(1_764_000_000_000),
-            end: Timestamp::from_millis(1_764_000_060_000),
-            resolution: Resolution::Minute,
-            revision: 0,
-            close_reason: Some("STREAM_TIME".to_owned()),
+        let mut figures = RollUp {
             reading_count: 2,
-            duplicate_count: 0,
             rejected_count: 1,
-            turbine_count: 1,
-            energy_kwh: None,
-            metrics: vec![
-                (Metric::WindSpeed, figures(None)),
-                (Metric::WindDirection, figures(Some(0.9))),
-            ],
+            ..RollUp::default()
         };
+        for value in [8.0, 9.0] {
+            for metric in [Metric::WindSpeed, Metric::WindDirection] {
+                let extreme = Extreme {
+                    value,
+                    turbine_id: TurbineId::parse("T2").unwrap(),
+                    event_time: Timestamp::from_millis(1_764_000_001_500),
+                };
+                figures.metrics.push(metric, extreme);
+            }
+        }
+        let head = WindowHead {
+            span: Span {
+                start: Timestamp::from_millis(1_764_000_000_000),
+                end: Timestamp::from_millis(1_764_000_600_000),
+            },
+            resolution: Resolution::TenMinutes,
+            close_reason: None,
+            turbine_count: 1,
+            completeness: Some(Some(0.25)),
+        };
+        let mut window = Window::new("north", Some("T2"), head, figures);
+        let direction = &mut window.metrics[1].1;
+        (direction.mean, direction.resultant, direction.stddev) = (Some(8.5), Some(1.0), Some(0.5));
         expect![[r#"
             {
               "farm_id": "north",
+              "turbine_id": "T2",
               "start": "2025-11-24T16:00:00Z",
-              "end": "2025-11-24T16:01:00Z",
-              "resolution": "1m",
+              "end": "2025-11-24T16:10:00Z",
+              "resolution": "10m",
               "revision": 0,
-              "close_reason": "STREAM_TIME",
+              "close_reason": null,
               "reading_count": 2,
               "duplicate_count": 0,
               "rejected_count": 1,
               "turbine_count": 1,
+              "completeness": 0.25,
               "energy_kwh": null,
+              "turbulence_intensity": 0.058823529411764705,
               "metrics": {
                 "wind_speed_mps": {
                   "count": 2,
@@ -226,7 +309,7 @@ mod tests {
                 "wind_direction_deg": {
                   "count": 2,
                   "mean": 8.5,
-                  "resultant": 0.9,
+                  "resultant": 1.0,
                   "stddev": 0.5,
                   "min": {
                     "value": 8.0,

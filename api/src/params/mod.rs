@@ -4,7 +4,9 @@ mod cursor;
 mod dead_letters;
 mod docs;
 mod events;
+mod extremes;
 mod keys;
+mod listing;
 mod page;
 mod windows;
 
@@ -18,11 +20,13 @@ use actix_web::{FromRequest, HttpRequest, web};
 pub use cursor::Cursor;
 pub use dead_letters::DeadLetterPage;
 pub use docs::{
-    DeadLetterPageParams, EventParams, KeyLogParams, KeyPageParams, LegacyParams, TimePageParams,
-    WindowPageParams,
+    DeadLetterPageParams, EventParams, ExtremesPageParams, FormatParam, KeyLogParams, KeyPageParams,
+    LegacyParams, TimePageParams, WindowPageParams,
 };
 pub use events::EventsQuery;
+pub use extremes::ExtremesPage;
 pub use keys::{KeyLogPage, MAX_RATE_LIMIT, NewKeyBody, RotationBody};
+pub use listing::{Listing, Output};
 pub use page::{KeyPage, Order, TimePage, TimeRange};
 pub use windows::WindowPage;
 
@@ -34,6 +38,10 @@ pub struct QueryReader {
     values: BTreeMap<String, String>,
     errors: Vec<ParameterError>,
     names: Vec<&'static str>,
+    /// Whether a file is wanted, which has as many rows as one likes.
+    is_file: bool,
+    /// How many rows the file may have.
+    rows: Option<u64>,
 }
 
 /// Query parameters as a type.

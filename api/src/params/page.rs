@@ -1,6 +1,6 @@
 //! Pages of lists: how many, which way, between which times, and after which item.
 
-use domain::{TimeDelta, Timestamp};
+use domain::{FarmId, TimeDelta, Timestamp, TurbineId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -39,6 +39,13 @@ impl Order {
 }
 
 fn limit(query: &mut QueryReader) -> u32 {
+    if query.is_file {
+        let rows = query.take("limit", "a number from 1 up", |text| {
+            text.parse().ok().filter(|rows| *rows > 0)
+        });
+        query.rows = rows;
+        return DEFAULT_LIMIT;
+    }
     let wanted = format!("a number from 1 to {MAX_LIMIT}");
     let limit = query.take("limit", &wanted, |text| {
         text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
@@ -102,6 +109,15 @@ pub struct TimePage {
 }
 
 impl TimePage {
+    /// Of a list that runs from the newest on.
+    pub const fn newest(range: TimeRange) -> Self {
+        Self {
+            limit: DEFAULT_LIMIT,
+            order: Order::Desc,
+            range,
+        }
+    }
+
     /// The page that follows the one that ended with `last`.
     #[must_use]
     pub fn after(mut self, last: Timestamp) -> Self {
@@ -149,8 +165,15 @@ impl<K: Serialize + DeserializeOwned> KeyPage<K> {
     }
 }
 
-/// A list by name runs from A to Z.
-impl FromQuery for KeyPage<String> {
+/// A list by name runs from A to Z. The name in a cursor is a valid one, whoever made the cursor.
+impl FromQuery for KeyPage<FarmId> {
+    fn read(query: &mut QueryReader) -> Self {
+        Self::take(query, Order::Asc)
+    }
+}
+
+/// As of farms.
+impl FromQuery for KeyPage<TurbineId> {
     fn read(query: &mut QueryReader) -> Self {
         Self::take(query, Order::Asc)
     }

@@ -1,13 +1,13 @@
 //! Farms.
 
-use domain::{FarmId, Timestamp};
+use domain::FarmId;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgPool, QueryBuilder, Row};
 use time::OffsetDateTime;
 
-use super::{count, from_db, push_page};
+use super::{count, from_db, push_page, range_of};
 use crate::model::Farm;
-use crate::params::KeyPage;
+use crate::params::{KeyPage, TimeRange};
 
 impl FromRow<'_, PgRow> for Farm {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -24,7 +24,7 @@ impl FromRow<'_, PgRow> for Farm {
 pub async fn list(
     database: &PgPool,
     open: Option<Vec<String>>,
-    page: &KeyPage<String>,
+    page: &KeyPage<FarmId>,
 ) -> Result<Vec<Farm>, sqlx::Error> {
     let mut sql = QueryBuilder::new(
         "SELECT farm_id, first_event_time, last_event_time, \
@@ -38,12 +38,12 @@ pub async fn list(
     sql.build_query_as().fetch_all(database).await
 }
 
-/// Time of the farm's oldest reading; none if there is no such farm.
-pub async fn first_event_time(database: &PgPool, farm: &FarmId) -> Result<Option<Timestamp>, sqlx::Error> {
-    let first: Option<OffsetDateTime> =
-        sqlx::query_scalar("SELECT first_event_time FROM farms WHERE farm_id = $1")
+/// Between which times the farm's readings lie; none if there is no such farm.
+pub async fn range(database: &PgPool, farm: &FarmId) -> Result<Option<TimeRange>, sqlx::Error> {
+    let ends: Option<(OffsetDateTime, OffsetDateTime)> =
+        sqlx::query_as("SELECT first_event_time, last_event_time FROM farms WHERE farm_id = $1")
             .bind(farm.as_str())
             .fetch_optional(database)
             .await?;
-    Ok(first.map(from_db))
+    Ok(ends.map(range_of))
 }

@@ -4,7 +4,7 @@ use domain::{FarmId, TurbineId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgPool, QueryBuilder, Row};
 
-use super::{from_db, push_time_page};
+use super::{days, from_db, push_time_page};
 use crate::legacy::GeneratorReading;
 use crate::params::TimePage;
 
@@ -28,12 +28,15 @@ pub async fn list(
     turbine: &TurbineId,
     page: &TimePage,
 ) -> Result<Vec<GeneratorReading>, sqlx::Error> {
-    let mut sql = QueryBuilder::new(
-        "SELECT kafka_partition, kafka_offset, event_time, wind_speed_mps, wind_direction_deg, rotor_speed_rpm, \
-         ambient_temperature_celsius FROM readings WHERE farm_id = ",
-    );
-    sql.push_bind(farm.as_str());
-    sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
-    push_time_page(&mut sql, "event_time", page);
-    sql.build_query_as().fetch_all(database).await
+    days::list(page, async |page| {
+        let mut sql = QueryBuilder::new(
+            "SELECT kafka_partition, kafka_offset, event_time, wind_speed_mps, wind_direction_deg, \
+             rotor_speed_rpm, ambient_temperature_celsius FROM readings WHERE farm_id = ",
+        );
+        sql.push_bind(farm.as_str());
+        sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
+        push_time_page(&mut sql, "event_time", page);
+        sql.build_query_as().fetch_all(database).await
+    })
+    .await
 }

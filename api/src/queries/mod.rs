@@ -1,6 +1,9 @@
 //! The only SQL of the API.
 
+mod days;
+
 pub mod dead_letters;
+pub mod extremes;
 pub mod farms;
 pub mod generators;
 pub mod keys;
@@ -10,7 +13,9 @@ pub mod readings;
 pub mod turbines;
 pub mod windows;
 
-use domain::Timestamp;
+use std::borrow::Borrow;
+
+use domain::{TimeDelta, Timestamp};
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
@@ -28,6 +33,14 @@ fn from_db(time: OffsetDateTime) -> Timestamp {
     Timestamp::from_micros(i64::try_from(micros).expect("the calendar's microseconds fit into 64 bits"))
 }
 
+/// From the first time to the last one, which is included.
+fn range_of((first, last): (OffsetDateTime, OffsetDateTime)) -> TimeRange {
+    TimeRange {
+        from: from_db(first),
+        to: from_db(last) + TimeDelta::from_micros(1),
+    }
+}
+
 /// Counts are stored signed and never negative.
 fn count(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
@@ -35,14 +48,14 @@ fn count(stored: i64) -> u64 {
 
 /// Adds the rest of a query whose key is the name in `column`: what comes after the page before, and one item more
 /// than the page has.
-fn push_page(sql: &mut QueryBuilder<Postgres>, column: &str, page: &KeyPage<String>) {
+fn push_page<K: Borrow<str>>(sql: &mut QueryBuilder<Postgres>, column: &str, page: &KeyPage<K>) {
     if let Some(after) = &page.after {
         let beyond = match page.order {
             Order::Asc => '>',
             Order::Desc => '<',
         };
         sql.push(format_args!(" AND {column} {beyond} "))
-            .push_bind(after.clone());
+            .push_bind(after.borrow().to_owned());
     }
     sql.push(format_args!(" ORDER BY {column} {} LIMIT ", page.order.sql()))
         .push_bind(i64::from(page.limit) + 1);

@@ -4,7 +4,7 @@ use domain::{FarmId, TurbineId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgPool, QueryBuilder, Row};
 
-use super::{from_db, push_time_page};
+use super::{days, from_db, push_time_page};
 use crate::model::Reading;
 use crate::params::TimePage;
 
@@ -40,11 +40,14 @@ pub async fn list(
     turbine: &TurbineId,
     page: &TimePage,
 ) -> Result<Vec<Reading>, sqlx::Error> {
-    let mut sql = QueryBuilder::new(format!(
-        "SELECT farm_id, turbine_id, {COLUMNS} FROM readings WHERE farm_id = "
-    ));
-    sql.push_bind(farm.as_str());
-    sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
-    push_time_page(&mut sql, "event_time", page);
-    sql.build_query_as().fetch_all(database).await
+    days::list(page, async |page| {
+        let mut sql = QueryBuilder::new(format!(
+            "SELECT farm_id, turbine_id, {COLUMNS} FROM readings WHERE farm_id = "
+        ));
+        sql.push_bind(farm.as_str());
+        sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
+        push_time_page(&mut sql, "event_time", page);
+        sql.build_query_as().fetch_all(database).await
+    })
+    .await
 }

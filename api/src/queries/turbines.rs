@@ -1,12 +1,12 @@
 //! Turbines.
 
-use domain::{FarmId, TimeDelta, TurbineId};
+use domain::{FarmId, Timestamp, TurbineId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row};
 use time::OffsetDateTime;
 
 use super::readings::COLUMNS;
-use super::{from_db, push_page};
+use super::{from_db, push_page, range_of};
 use crate::model::{Reading, Turbine};
 use crate::params::{KeyPage, TimeRange};
 
@@ -26,7 +26,7 @@ impl FromRow<'_, PgRow> for Turbine {
 pub async fn list(
     database: &PgPool,
     farm: &FarmId,
-    page: &KeyPage<String>,
+    page: &KeyPage<TurbineId>,
 ) -> Result<Vec<Turbine>, sqlx::Error> {
     let mut sql = select(farm);
     push_page(&mut sql, "turbine_id", page);
@@ -71,10 +71,17 @@ pub async fn range(
     .bind(turbine.as_str())
     .fetch_optional(database)
     .await?;
-    Ok(ends.map(|(first, last)| TimeRange {
-        from: from_db(first),
-        to: from_db(last) + TimeDelta::from_micros(1),
-    }))
+    Ok(ends.map(range_of))
+}
+
+/// When each turbine of the farm was first heard of.
+pub async fn first_event_times(database: &PgPool, farm: &FarmId) -> Result<Vec<Timestamp>, sqlx::Error> {
+    let times: Vec<OffsetDateTime> =
+        sqlx::query_scalar("SELECT first_event_time FROM turbines WHERE farm_id = $1")
+            .bind(farm.as_str())
+            .fetch_all(database)
+            .await?;
+    Ok(times.into_iter().map(from_db).collect())
 }
 
 /// The ids of all turbines of the farm.

@@ -52,6 +52,7 @@ async fn the_specification_is_that_of_the_routes() {
         "/v1/dead-letters/{id}",
         "/v1/events",
         "/v1/farms",
+        "/v1/farms/{farm}/extremes",
         "/v1/farms/{farm}/turbines",
         "/v1/farms/{farm}/turbines/{turbine}",
         "/v1/farms/{farm}/turbines/{turbine}/readings",

@@ -115,8 +115,8 @@ async fn a_parameter_that_makes_no_sense_is_a_400_that_names_it() {
             "value": "10001"
           },
           {
-            "bound": "one of the parameters limit, order, from, to, cursor",
-            "message": "there is no parameter 'colour' here, wanted is one of the parameters limit, order, from, to, cursor",
+            "bound": "one of the parameters format, limit, order, from, to, cursor",
+            "message": "there is no parameter 'colour' here, wanted is one of the parameters format, limit, order, from, to, cursor",
             "parameter": "colour",
             "value": "red"
           }
@@ -128,6 +128,21 @@ async fn a_parameter_that_makes_no_sense_is_a_400_that_names_it() {
         "/v1/farms/north/turbines/T1?limit=1",
     ] {
         assert_eq!(api.get(path).await.status(), 400, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_somebody_made_up_is_a_400_that_names_it() {
+    let api = TestApi::start().await;
+    fixtures::farms(&api.database).await;
+    // hexadecimal JSON: text with a NUL, which no database takes, and texts that are no names
+    for text in [r#""no\u0000rth""#, r#""""#, r#""a b""#, "7", "null", "[1,2,3]"] {
+        let cursor = hex::encode(text);
+        for path in ["/v1/farms", "/v1/farms/north/turbines"] {
+            let (status, problem) = problem(api.get(&format!("{path}?cursor={cursor}")).await).await;
+            let parameter = &problem["errors"][0]["parameter"];
+            assert_eq!((status, parameter), (400, &json!("cursor")), "{path} {text}");
+        }
     }
 }
 

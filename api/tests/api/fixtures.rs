@@ -57,7 +57,9 @@ pub(crate) async fn windows(database: &PgPool, farm: &str) {
                     wind_speed_mps_min, wind_speed_mps_min_time, wind_speed_mps_max, wind_speed_mps_max_time)
                 SELECT '{farm}', 'T1', window_start, window_end, 0, 'STREAM_TIME', 1, 1, 3, 0.5, 1, 8, 0, 8, window_start,
                     8, window_start
-                FROM farm_windows WHERE farm_id = '{farm}';"
+                FROM farm_windows WHERE farm_id = '{farm}';
+             INSERT INTO roll_up_marks (farm_id, hour)
+                VALUES ('{farm}', '2026-11-22 23:00Z'), ('{farm}', '2026-11-23 00:00Z');"
         ),
     )
     .await;

@@ -41,6 +41,12 @@ async fn walking_through_the_pages_gives_the_whole_list_both_ways() {
         ),
         ("/v1/farms/north/windows", 6),
         ("/v1/farms/north/turbines/T1/windows", 6),
+        ("/v1/farms/north/windows?resolution=10m", 2),
+        ("/v1/farms/north/turbines/T1/windows?resolution=1h", 2),
+        (
+            "/v1/farms/north/windows?resolution=1d&time_zone=America/Los_Angeles",
+            1,
+        ),
         ("/v1/dead-letters", 30),
         ("/v1/dead-letters?farm=north&rule=undecodable", 10),
         (

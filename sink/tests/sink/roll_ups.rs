@@ -12,8 +12,7 @@ use sink::store::Store;
 use sqlx::{AssertSqlSafe, Connection};
 use stored::{Length, Of, StoredWindow, Table};
 
-use crate::make::{MINUTE, batch, lane, noon, push, push_reading, raw, windows};
-use crate::revising::ALL_AT_ONCE;
+use crate::make::{ALL_AT_ONCE, MINUTE, batch, lane, noon, push, push_reading, raw, windows};
 use crate::rig::Rig;
 use crate::storing::mark;
 
