@@ -57,7 +57,9 @@ impl Application {
         let database = pool(&args.database)?;
         let registry = args.registry.registry()?;
         let publisher = Publisher::new(args.kafka.clone(), registry.clone())?;
-        let feed = Feed::new(feed_settings(args, registry, database.clone())?, stop.clone());
+        let log_ends = LogEnds::new(&args.kafka)?;
+        let live = feed_settings(args, registry, database.clone(), log_ends.clone());
+        let feed = Feed::new(live, stop.clone());
 
         let background = TaskTracker::new();
         let database_health = health.component("database");
@@ -77,7 +79,7 @@ impl Application {
         ));
         background.close();
 
-        let server = serve(listener, args, database, publisher, feed.clone(), health)?;
+        let server = serve(listener, args, database, publisher, log_ends, feed.clone(), health)?;
         Ok(Self {
             server,
             port,
@@ -120,11 +122,12 @@ fn serve(
     args: &Args,
     database: PgPool,
     publisher: Publisher,
+    log_ends: LogEnds,
     feed: Feed,
     health: &Health,
 ) -> anyhow::Result<Server> {
     let feed = web::Data::new(feed);
-    let log_ends = web::Data::new(LogEnds::new(&args.kafka)?);
+    let log_ends = web::Data::new(log_ends);
     let keys = web::Data::new(Keys::new(database.clone()));
     let database = web::Data::new(database);
     let ingest = web::Data::new(Ingest {
@@ -170,18 +173,18 @@ fn serve(
     Ok(server)
 }
 
-fn feed_settings(args: &Args, registry: Registry, database: PgPool) -> anyhow::Result<FeedSettings> {
+fn feed_settings(args: &Args, registry: Registry, database: PgPool, log_ends: LogEnds) -> FeedSettings {
     let live = &args.api.live;
-    Ok(FeedSettings {
+    FeedSettings {
         kafka: args.kafka.clone(),
         registry,
         limits: args.api.limits(),
         database,
-        log_ends: LogEnds::new(&args.kafka)?,
+        log_ends,
         capacity_bytes: live.live_memory_mib as usize * 1024 * 1024,
         most_listeners: live.live_listeners as usize,
         heartbeat: live.live_heartbeat,
-    })
+    }
 }
 
 /// A client that takes nothing of what it is sent for that long is gone: only the kernel can know, because nothing

@@ -34,7 +34,7 @@ use crate::params::{EventParams, EventsQuery, Parameters};
             description = "The stream; it does not end by itself",
             content_type = "text/event-stream",
             body = String,
-            example = "retry: 2000\nid: d0:3;r0:1542;w0:12\n\nid: d0:3;r0:1543;w0:12\nevent: reading\ndata: {\"farm_id\":\"farm-1\",\"turbine_id\":\"T01\",\"event_time\":\"2026-11-23T10:00:00Z\",\"sequence\":7,\"wind_speed_mps\":8.4,\"wind_direction_deg\":null,\"active_power_kw\":null,\"theoretical_power_kw\":null,\"rotor_speed_rpm\":null,\"blade_pitch_deg\":null,\"nacelle_direction_deg\":null,\"ambient_temperature_celsius\":null,\"operating_status\":null}\n\n",
+            example = "retry: 2000\nid: r0:1542;w0:12;l0:2;d0:3\n\nid: r0:1543;w0:12;l0:2;d0:3\nevent: reading\ndata: {\"farm_id\":\"farm-1\",\"turbine_id\":\"T01\",\"event_time\":\"2026-11-23T10:00:00Z\",\"sequence\":7,\"wind_speed_mps\":8.4,\"wind_direction_deg\":null,\"active_power_kw\":null,\"theoretical_power_kw\":null,\"rotor_speed_rpm\":null,\"blade_pitch_deg\":null,\"nacelle_direction_deg\":null,\"ambient_temperature_celsius\":null,\"operating_status\":null}\n\n",
         ),
         Failures
     ),

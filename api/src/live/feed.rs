@@ -72,6 +72,8 @@ struct State {
     /// Since when there has been no listener.
     idle_since: Instant,
     is_running: bool,
+    /// How often the threads were started: those of an earlier time have nothing to do here any more.
+    run: u64,
 }
 
 /// One who listens, as far as counting goes.
@@ -91,6 +93,7 @@ impl Feed {
                 listeners: 0,
                 idle_since: Instant::now(),
                 is_running: false,
+                run: 0,
             }),
             next: watch::Sender::new(0),
             settings,
@@ -173,26 +176,30 @@ impl Feed {
         state.listeners += 1;
         told(state.listeners);
         if !state.is_running {
-            state.is_running = true;
-            self.start();
+            state.run += 1;
+            state.is_running = self.start(state.run);
         }
         Ok(Seat(self.clone()))
     }
 
-    fn start(&self) {
+    fn start(&self, run: u64) -> bool {
         let feed = self.clone();
         let spawned = std::thread::Builder::new()
             .name("live-tail".to_owned())
-            .spawn(move || tail::run(&feed));
-        if let Err(error) = spawned {
+            .spawn(move || tail::run(&feed, run));
+        if let Err(error) = &spawned {
             tracing::error!(%error, "no thread for the live stream");
         }
-        self.0.runtime.spawn(revisions::run(self.clone()));
+        self.0.runtime.spawn(revisions::run(self.clone(), run));
+        spawned.is_ok()
     }
 
     /// Whether anybody needs the tail; if not, all that it has filled is gone when this returns.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self, run: u64) -> bool {
         let mut state = self.lock();
+        if state.run != run {
+            return false;
+        }
         let idle = state.listeners == 0 && state.idle_since.elapsed() >= LINGER;
         if idle || self.0.stop.is_cancelled() {
             state.ring = None;
@@ -223,10 +230,10 @@ impl Feed {
     }
 
     /// The first late readings whose windows are yet to be told; none when nobody needs the tail any more.
-    pub(super) fn late(&self, most: usize) -> Option<Vec<Late>> {
+    pub(super) fn late(&self, run: u64, most: usize) -> Option<Vec<Late>> {
         let state = self.lock();
         let first = || state.late.iter().take(most).cloned().collect();
-        state.is_running.then(first)
+        (state.is_running && state.run == run).then(first)
     }
 
     /// The windows of the first `count` late readings, made anew as far as they are.

@@ -1,7 +1,7 @@
 //! The live stream: what arrives on Kafka, told to everybody who listens.
 //!
-//! One consumer per process ([`tail`], without a group) runs while somebody listens, and puts what it reads into one
-//! bounded [`Ring`]. A [`Listener`] is a place in that ring and nothing else: it costs no memory of its own, nobody
+//! One consumer per process (`tail`, without a group) runs while somebody listens, and puts what it reads into one
+//! bounded `Ring`. A [`Listener`] is a place in that ring and nothing else: it costs no memory of its own, nobody
 //! waits for it, and one who is so slow that the ring has moved past its place is told so and let go.
 //!
 //! The id of an event is a [`Position`]: the next offset of every partition. So a client that comes back, to this
@@ -12,7 +12,7 @@
 //! quickly.
 //!
 //! A window that late readings changed has no record of its own: the late reading's record stands for it, and is told
-//! of when the sink has made the window anew ([`revisions`]).
+//! of when the sink has made the window anew (`revisions`).
 //!
 //! **Invariant.** A position never moves past a record whose event was not sent, and no record below it is sent.
 

@@ -35,9 +35,9 @@ impl Mark for Late {
 }
 
 /// Tells of windows made anew while the tail runs.
-pub(super) async fn run(feed: Feed) {
+pub(super) async fn run(feed: Feed, run: u64) {
     let mut told = Told::new();
-    while let Some(late) = feed.late(MOST_LATE) {
+    while let Some(late) = feed.late(run, MOST_LATE) {
         if !late.is_empty()
             && let Err(error) = tell(&feed, &late, &mut told).await
         {

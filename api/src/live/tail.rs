@@ -26,11 +26,11 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Follows until nobody wants it any more; begins anew, where it was, after any trouble.
-pub(super) fn run(feed: &Feed) {
+pub(super) fn run(feed: &Feed, run: u64) {
     let mut translator = feed.translator();
     let mut next = None;
-    while feed.is_wanted() {
-        if let Err(error) = follow(feed, &mut translator, &mut next) {
+    while feed.is_wanted(run) {
+        if let Err(error) = follow(feed, run, &mut translator, &mut next) {
             tracing::warn!(
                 error = format!("{error:#}"),
                 "the live stream does not follow Kafka"
@@ -40,7 +40,12 @@ pub(super) fn run(feed: &Feed) {
     }
 }
 
-fn follow(feed: &Feed, translator: &mut Translator, next: &mut Option<Position>) -> anyhow::Result<()> {
+fn follow(
+    feed: &Feed,
+    run: u64,
+    translator: &mut Translator,
+    next: &mut Option<Position>,
+) -> anyhow::Result<()> {
     let shared = feed.shared();
     let consumer = consumer(&shared.settings.kafka, "windfarm-api-live")?;
     let next = match next {
@@ -54,7 +59,7 @@ fn follow(feed: &Feed, translator: &mut Translator, next: &mut Option<Position>)
     consumer
         .assign(&assignment(feed, next)?)
         .context("taking up the logs")?;
-    while feed.is_wanted() {
+    while feed.is_wanted(run) {
         let (mut events, mut late) = (Vec::new(), Vec::new());
         let mut wait = POLL;
         let mut deadline = None;
