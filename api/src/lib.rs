@@ -23,6 +23,7 @@ pub mod live;
 pub mod middleware;
 pub mod model;
 pub mod openapi;
+pub mod page;
 pub mod params;
 pub mod queries;
 pub mod rolling;

@@ -14,6 +14,7 @@ use crate::handlers::{
     audit, dead_letters, events, extremes, farms, generators, ingestion, keys, line_protocol, measurements,
     minutes, readings, turbines, windows,
 };
+use crate::page;
 
 /// Everything that wants a key.
 pub fn configure(config: &mut ServiceConfig<'_>) {
@@ -52,10 +53,10 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(line_protocol::health);
 }
 
-/// What is open to everybody: `/docs`, `/openapi.json`, and `/`, which leads to them.
+/// What is open to everybody: the page at `/`, which asks for a key, and `/docs` and `/openapi.json`.
 pub fn documentation(config: &mut web::ServiceConfig, document: OpenApi) {
     config
-        .service(Redirect::new("/", "/docs/"))
+        .configure(page::configure)
         .service(Redirect::new("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document));
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::cargo;
+use crate::dashboard;
 use crate::licences;
 use crate::requirements;
 use crate::test;
@@ -26,6 +27,7 @@ enum Step {
     Licences,
     Lints,
     Docs,
+    Page,
     Tests,
 }
 
@@ -70,6 +72,7 @@ fn take(step: Step, count: &mut TestCount) -> Report {
         Step::Licences => check_dependencies(),
         Step::Lints => run_cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         Step::Docs => build_docs(),
+        Step::Page => dashboard::check(),
         Step::Tests => run_tests(count),
     };
     if let Err(error) = &outcome {
@@ -125,6 +128,7 @@ impl fmt::Display for Step {
             Self::Licences => "licences",
             Self::Lints => "lints",
             Self::Docs => "docs",
+            Self::Page => "page",
             Self::Tests => "tests",
         })
     }

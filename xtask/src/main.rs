@@ -16,6 +16,7 @@ mod chaos;
 mod ci;
 mod compose_test;
 mod consume;
+mod dashboard;
 mod down;
 mod driver;
 mod env_file;
@@ -85,6 +86,8 @@ enum Command {
     Chaos(chaos::Args),
     /// Format, lints, docs, licences, tests: what `.ci/run` runs
     Ci(ci::Args),
+    /// Build the page into dashboard/dist
+    Dashboard,
     /// Run docker-compose.yml for real, with an engine and stand-in images where there are none
     ComposeTest(compose_test::Args),
     /// Reconcile Kafka with PostgreSQL; exit code 1 on any difference
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Chaos(args) => chaos::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Dashboard => dashboard::run(),
         Command::ComposeTest(args) => compose_test::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Server(args) => server::run(&args),

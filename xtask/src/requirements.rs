@@ -13,6 +13,9 @@ use crate::java;
 /// Kafka 4 needs it.
 const JAVA: u32 = 17;
 
+/// What Vite and Playwright need; Debian 12 has it.
+const NODE: u32 = 18;
+
 /// Something that must be there.
 struct Requirement {
     what: &'static str,
@@ -73,10 +76,46 @@ const REQUIREMENTS: [Requirement; 9] = [
     },
 ];
 
+/// What the page is built and tested with; who only runs the programs needs none of it.
+const FOR_THE_PAGE: [Requirement; 3] = [
+    Requirement {
+        what: "Node.js 18 or later",
+        is_there: || node_version().is_some_and(|version| version >= NODE),
+        packages: &["nodejs"],
+    },
+    Requirement {
+        what: "npm",
+        is_there: || on_path("npm"),
+        packages: &["npm"],
+    },
+    Requirement {
+        what: "Chromium",
+        is_there: || {
+            env::var_os("CHROMIUM").is_some()
+                || ["chromium", "chromium-browser", "google-chrome"]
+                    .into_iter()
+                    .any(on_path)
+        },
+        packages: &["chromium"],
+    },
+];
+
 /// # Errors
 /// If something is missing that cannot be installed without a question, naming it and the command to type.
 pub(crate) fn ensure_met() -> Result<()> {
-    let missing = missing();
+    ensure_all(&REQUIREMENTS)
+}
+
+/// What the page takes, besides.
+///
+/// # Errors
+/// As [`ensure_met`].
+pub(crate) fn ensure_met_for_the_page() -> Result<()> {
+    ensure_all(&FOR_THE_PAGE)
+}
+
+fn ensure_all(all: &'static [Requirement]) -> Result<()> {
+    let missing = missing(all);
     if missing.is_empty() {
         return Ok(());
     }
@@ -95,14 +134,14 @@ pub(crate) fn ensure_met() -> Result<()> {
     say!("installing what is missing: {names}");
     install(&missing)?;
     ensure!(
-        self::missing().is_empty(),
+        self::missing(all).is_empty(),
         "still missing after installing: {names}"
     );
     Ok(())
 }
 
-fn missing() -> Vec<&'static Requirement> {
-    REQUIREMENTS.iter().filter(|one| !(one.is_there)()).collect()
+fn missing(all: &'static [Requirement]) -> Vec<&'static Requirement> {
+    all.iter().filter(|one| !(one.is_there)()).collect()
 }
 
 fn install(missing: &[&Requirement]) -> Result<()> {
@@ -162,6 +201,20 @@ fn java_version() -> Option<u32> {
     parse_java_version(&String::from_utf8_lossy(&output.stderr))
 }
 
+fn node_version() -> Option<u32> {
+    let output = Command::new("node")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    parse_node_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The number before the first dot of `v20.20.2`.
+fn parse_node_version(text: &str) -> Option<u32> {
+    text.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
 /// The number before the first dot of `openjdk version "17.0.15" 2025-04-15`; of `"1.8.0"` it is 1, and too low too.
 fn parse_java_version(text: &str) -> Option<u32> {
     let (_, quoted) = text.split_once('"')?;
@@ -187,6 +240,13 @@ mod tests {
         );
         assert_eq!(parse_java_version("java version \"1.8.0_401\"\n"), Some(1));
         assert_eq!(parse_java_version("sh: java: not found"), None);
+    }
+
+    #[test]
+    fn node_versions_are_understood() {
+        assert_eq!(parse_node_version("v20.20.2\n"), Some(20));
+        assert_eq!(parse_node_version("v18.20.4\n"), Some(18));
+        assert_eq!(parse_node_version("command not found"), None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn render(settings: &Settings, key: &str) -> String {
     let database = postgres::url(settings, "windfarm_owner", postgres::DATABASE);
     format!(
         "
-API         {api}   (documentation: {api}/docs)
+API         {api}   (the live page; documentation: {api}/docs)
 API key     {key}
 Kafka       {kafka}
 registry    {registry}

@@ -8,10 +8,12 @@ use std::thread;
 use anyhow::Result;
 
 use crate::cargo;
+use crate::dashboard;
 use crate::interrupt::Interrupt;
 use crate::own_stack;
 use crate::ports::Ports;
 use crate::process;
+use crate::requirements;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::stack::CARGO;
@@ -35,6 +37,13 @@ pub(crate) struct Args {
     arguments: Vec<String>,
 }
 
+impl Args {
+    /// Whether the page's own test is among them.
+    fn want_the_page(&self) -> bool {
+        !self.quick && (self.packages.is_empty() || self.packages.iter().any(|name| name == "end-to-end"))
+    }
+}
+
 /// What the tests came to.
 pub(crate) struct Outcome {
     pub(crate) success: bool,
@@ -55,6 +64,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// # Errors
 /// If the tests could not be run.
 pub(crate) fn run_tests(args: &Args) -> Result<Outcome> {
+    if args.want_the_page() {
+        requirements::ensure_met_for_the_page()?;
+        dashboard::ensure_modules()?;
+    }
     own_stack::with_folder("test", |dir, interrupt| {
         if args.quick {
             run_quick(args, dir, interrupt)

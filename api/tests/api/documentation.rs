@@ -11,7 +11,10 @@ use crate::app::{TestApi, problem};
 async fn the_documentation_needs_no_key() {
     let api = TestApi::start().await;
     for (path, status, location) in [
-        ("/", 307, Some("/docs/")),
+        ("/", 200, None),
+        ("/assets/page.js", 200, None),
+        ("/assets/page.css", 200, None),
+        ("/icon.svg", 200, None),
         ("/docs", 307, Some("/docs/")),
         ("/docs/", 200, None),
         ("/docs/swagger-ui-bundle.js", 200, None),
@@ -110,6 +113,24 @@ fn references(value: &Value) -> Vec<String> {
         Value::Array(items) => items.iter().flat_map(references).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_runs_nothing_that_is_not_its_own_and_is_loaded_once() {
+    let api = TestApi::start().await;
+    let page = api.request(Method::GET, "/").send().await.unwrap();
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let tag = page.headers()["etag"].clone();
+    let again = api.request(Method::GET, "/").header("if-none-match", tag);
+    assert_eq!(again.send().await.unwrap().status(), 304);
 }
 
 #[tokio::test(flavor = "multi_thread")]
