@@ -22,6 +22,9 @@ export class Problem extends Error {
   }
 }
 
+/** How often a request is sent again to a server that asks for patience. */
+const MOST_REPEATS = 5;
+
 export type Parameters = Record<string, string | number | undefined>;
 
 export class Api {
@@ -58,14 +61,28 @@ export class Api {
       if (value !== undefined) query.set(name, String(value));
     }
     const url = query.size > 0 ? `${path}?${query}` : path;
-    const response = await fetch(url, {
-      headers: { "x-api-key": this.key, ...headers },
-      cache: "no-store",
-      signal: signal ?? null,
-    });
+    const ask = () =>
+      fetch(url, { headers: { "x-api-key": this.key, ...headers }, cache: "no-store", signal: signal ?? null });
+    let response = await ask();
+    for (let again = 0; response.status === 429 && again < MOST_REPEATS; again++) {
+      await pause(1_000 * (Number(response.headers.get("retry-after")) || 1), signal);
+      response = await ask();
+    }
     if (!response.ok) throw await problemOf(response);
     return response;
   }
+}
+
+/** Waits, but not for what has been given up. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const stop = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+  });
 }
 
 async function problemOf(response: Response): Promise<Problem> {

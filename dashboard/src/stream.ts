@@ -1,6 +1,6 @@
 // The live stream. Not an EventSource: that could send no key, and a key has no business in a URL.
 
-import { type Api, isAbort, Problem } from "./api";
+import { type Api, isAbort, pause, Problem } from "./api";
 
 export interface Listener {
   event(name: string, data: unknown): void;
@@ -92,18 +92,4 @@ function fields(block: string): { id?: string; event: string; data?: string } {
     if (line.startsWith("data: ")) found.data = line.slice(6);
   }
   return found;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }
