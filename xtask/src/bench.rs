@@ -22,16 +22,28 @@ struct Benchmark {
     driver: Driver,
 }
 
-const BENCHMARKS: [Benchmark; 1] = [Benchmark {
-    name: "sink",
-    about: "Rows per second of the sink against psql's \\copy of the same rows into the same table",
-    driver: Driver {
-        binary: "bench-sink",
-        packages: &["bench", "sink"],
-        servers: &Service::SERVERS,
-        measured: true,
+const BENCHMARKS: [Benchmark; 2] = [
+    Benchmark {
+        name: "sink",
+        about: "Rows per second of the sink against psql's \\copy of the same rows into the same table",
+        driver: Driver {
+            binary: "bench-sink",
+            packages: &["bench", "sink"],
+            servers: &Service::SERVERS,
+            measured: true,
+        },
     },
-}];
+    Benchmark {
+        name: "storage",
+        about: "Keys and indexes: insert rate, size and the API's queries of several candidates",
+        driver: Driver {
+            binary: "bench-storage",
+            packages: &["bench"],
+            servers: &[Service::Postgres],
+            measured: true,
+        },
+    },
+];
 
 /// Exit code as the benchmark's.
 ///

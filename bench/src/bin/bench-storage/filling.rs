@@ -6,8 +6,6 @@ use crate::arena::Arena;
 use crate::source::Source;
 
 pub(crate) async fn fill(arenas: &mut [Arena], source: &mut Source, batch_rows: i64) -> Result<()> {
-    let (plain, numbered) = (source.columns(false).len(), source.columns(true).len());
-    debug_assert!(plain > numbered, "a number takes the place of two ids");
     let mut from = 0;
     let mut first = 0;
     while from < source.rows {
