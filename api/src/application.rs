@@ -79,7 +79,15 @@ impl Application {
         ));
         background.close();
 
-        let server = serve(listener, args, database, publisher, log_ends, feed.clone(), health)?;
+        let server = serve(
+            listener,
+            args,
+            database,
+            publisher,
+            log_ends,
+            feed.clone(),
+            health,
+        )?;
         Ok(Self {
             server,
             port,

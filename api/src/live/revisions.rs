@@ -22,7 +22,7 @@ const MOST_LATE: usize = 1_000;
 const MOST_WINDOWS: usize = 10_000;
 
 /// A window, and its revision that was told last.
-pub(super) type Told = HashMap<(FarmId, Timestamp), i32>;
+pub(super) type Told = HashMap<(FarmId, Timestamp), u64>;
 
 impl Mark for Late {
     fn place(&self) -> (i32, i64) {

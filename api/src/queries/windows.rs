@@ -89,12 +89,10 @@ pub async fn minutes(
 
 /// The window of the farm that begins then, without how complete it is.
 pub async fn find(database: &PgPool, farm: &FarmId, start: Timestamp) -> Result<Option<Window>, sqlx::Error> {
-    let page = TimePage {
-        limit: 0, // and one more
-        order: Order::Asc,
-        range: TimeRange::ALL.and(start, start + TimeDelta::from_micros(1)),
-    };
-    let found = minutes(database, &WindowsOf::Farm(farm.clone()), &page).await?;
+    let of = WindowsOf::Farm(farm.clone());
+    let mut sql = of.select(Length::Minute);
+    sql.push(" AND window_start = ").push_bind(to_db(start));
+    let found = of.read(&sql.build().fetch_all(database).await?)?;
     let told = |minute: StoredWindow| {
         let head = WindowHead {
             span: Span {
