@@ -157,6 +157,11 @@ impl Consumer {
         self.paused.extend(partitions);
     }
 
+    /// A look-up of an older offset that is still going on wins over the position in half a second.
+    pub const fn overtake(&mut self, partition: i32, offset: i64, now: Ms) {
+        self.overtaken = Some((partition, offset, now + OVERTAKEN_AFTER));
+    }
+
     /// The process was not running until now, and what it has fetched is old.
     pub fn wake(&mut self, now: Ms) {
         self.fetch_due = now + self.lag;

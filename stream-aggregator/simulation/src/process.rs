@@ -189,12 +189,24 @@ impl Process {
         self.work(broker);
     }
 
-    /// Lets something happen, and all that comes of it.
+    /// Lets something happen, and all that comes of it, however long that takes, unless it dies or falls asleep.
     pub fn happen(&mut self, input: Input, broker: &mut Broker) {
         self.todo.push_back(input);
-        self.busy_until = broker.now;
+        self.go_on(broker);
+    }
+
+    /// Does what was begun, however long that takes, unless it dies or falls asleep.
+    pub fn go_on(&mut self, broker: &mut Broker) {
         while !self.work(broker) && !self.is_gone && !self.is_frozen(broker.now) {
-            self.busy_until = broker.now;
+            broker.tick(self.busy_until);
+        }
+    }
+
+    /// Ends its sleep.
+    pub fn wake(&mut self, now: Ms) {
+        if self.is_frozen(now) {
+            self.frozen_until = now;
+            self.consumer.wake(now);
         }
     }
 
@@ -214,10 +226,7 @@ impl Process {
     /// Wakes it, and takes away what would be done to it.
     pub fn leave_alone(&mut self, now: Ms) {
         self.doom = None;
-        if self.is_frozen(now) {
-            self.frozen_until = 0;
-            self.consumer.wake(now);
-        }
+        self.wake(now);
         self.planned.clear();
         self.traits.slow_calls = 0;
         self.traits.lost_records = 0;

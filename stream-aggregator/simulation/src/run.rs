@@ -20,7 +20,7 @@ const PATIENCE: Ms = 180_000;
 const FAIR_REASONS: [&str; 2] = ["refused more than", "aborted"];
 
 /// What has happened in a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Processes killed.
     pub kills: u32,

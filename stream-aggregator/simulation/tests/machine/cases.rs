@@ -1,0 +1,310 @@
+//! Single cases, told one by one.
+
+use simulation::broker::Broker;
+use simulation::process::Input;
+use stream_aggregator::machine::{Hindrance, Question, Trouble};
+
+use crate::stage::Stage;
+
+#[test]
+fn a_commit_says_where_the_oldest_open_window_begins_and_how_far_it_came() {
+    let mut stage = Stage::started(&[
+        (0.0, "north T1 1 5"),
+        (1.0, "south T1 14 5"),
+        (1.0, "east T1 14 5"),
+    ]);
+    stage.read();
+    stage.tick(999);
+    assert_eq!(
+        stage.broker.commits, 0,
+        "the first interval begins with the first tick"
+    );
+    stage.tick(1_000);
+    assert_eq!(stage.committed(), (0, "1;3;-1"));
+    assert_eq!(stage.outputs(), [""; 0]);
+
+    stage.append(&[(2.0, "north T1 13 5"), (2.0, "x")]);
+    stage.read();
+    stage.tick(1_000);
+    assert_eq!(stage.committed(), (1, "1;5;0"), "where south's window begins");
+    assert_eq!(
+        stage.outputs(),
+        ["north at 0: 1 by stream time", "  T1", "4 refused"]
+    );
+}
+
+#[test]
+fn a_closed_window_is_committed_at_once_but_not_with_every_record_of_a_backlog() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    stage.read();
+    stage.tick(0);
+    stage.tick(1_000);
+    assert_eq!(stage.broker.commits, 1);
+    stage.append(&[(1.0, "north T1 13 5")]);
+    stage.read();
+    assert!(stage.process.machine.wants_tick());
+    stage.tick(50);
+    assert_eq!(stage.broker.commits, 1);
+    stage.tick(50);
+    assert_eq!(stage.broker.commits, 2, "100 ms after the last one");
+    stage.append(&[(31.0, "north T1 31 5")]);
+    stage.read();
+    stage.tick(300);
+    assert_eq!(stage.broker.commits, 3);
+}
+
+#[test]
+fn nothing_is_committed_when_nothing_has_happened() {
+    let mut stage = Stage::started(&[]);
+    stage.read();
+    stage.wait(5);
+    assert_eq!(stage.broker.commits, 0);
+}
+
+#[test]
+fn at_the_end_of_the_log_a_quiet_farm_closes_by_time() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    stage.read();
+    // its window closes at stream time 13, that is 12 s after its reading, and 1 s is for what is on its way
+    stage.wait(12);
+    assert_eq!(stage.outputs(), [""; 0]);
+    stage.wait(1);
+    assert_eq!(stage.outputs(), ["north at 0: 1 by idle", "  T1"]);
+    assert_eq!(stage.committed(), (1, "1;1;0"));
+}
+
+#[test]
+fn time_does_not_run_on_while_there_is_something_to_read() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5"), (20.0, "south T1 20 5")]);
+    stage.read_up_to(1);
+    stage.wait(60);
+    assert_eq!(stage.outputs(), [""; 0]);
+    stage.read();
+    stage.tick(100);
+    assert_eq!(
+        stage.outputs()[0],
+        "north at 0: 1 by idle",
+        "the log's own time has closed it"
+    );
+}
+
+#[test]
+fn a_frozen_program_does_not_take_the_time_for_silence() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    stage.read();
+    stage.tick(50);
+    stage.tick(600_000);
+    assert_eq!(stage.outputs(), [""; 0]);
+    stage.append(&[(600.0, "north T1 2 5")]);
+    stage.read();
+    stage.wait(2);
+    assert_eq!(stage.outputs()[0], "north at 0: 1 by idle");
+    assert_eq!(
+        stage.outputs()[2],
+        "1 late by 0 ms",
+        "the log says that it was quiet"
+    );
+}
+
+#[test]
+fn a_restart_rebuilds_open_windows_and_repeats_nothing() {
+    let mut stage = Stage::started(&[
+        (0.0, "north T1 1 5"),
+        (0.0, "x"),
+        (13.0, "north T1 13 5"),
+        (13.0, "north T1 2 5"),
+        (14.0, "north T1 14 5"),
+    ]);
+    stage.read();
+    stage.tick(0);
+    stage.tick(1_000);
+    assert_eq!(stage.committed(), (2, "1;5;0"));
+    let before = stage.outputs();
+    assert_eq!(
+        before[..4],
+        ["1 refused", "north at 0: 1 by idle", "  T1", "3 late by 0 ms"].map(String::from)
+    );
+
+    stage.restart();
+    assert_eq!(stage.hindrances(), [Hindrance::Restoring(0)]);
+    stage.read();
+    assert_eq!(stage.hindrances(), []);
+    stage.wait(20);
+    assert_eq!(stage.outputs()[..before.len()], before);
+    assert_eq!(
+        stage.outputs()[before.len()..],
+        ["north at 10: 2 by idle", "  T1"]
+    );
+}
+
+#[test]
+fn what_was_aborted_is_done_again() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5"), (1.0, "north T1 13 5")]);
+    stage.plan(
+        |question| matches!(question, Question::SendOffsets(_)),
+        Trouble::Abort("no".into()),
+    );
+    stage.read();
+    stage.tick(0);
+    stage.tick(1_000);
+    assert_eq!((stage.broker.commits, stage.outputs().len()), (0, 0));
+    assert_eq!(stage.hindrances(), [Hindrance::Restoring(0)]);
+    stage.tick(50); // reads it back
+    stage.read();
+    stage.tick(1_000);
+    assert_eq!(stage.outputs(), ["north at 0: 1 by stream time", "  T1"]);
+    let asked = &stage.process.questions;
+    assert!(
+        asked.contains(&Question::Abort)
+            && asked.contains(&Question::Seek {
+                partition: 0,
+                offset: 0
+            })
+    );
+}
+
+#[test]
+fn the_answer_to_a_commit_is_waited_for() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    for _ in 0..50 {
+        stage.plan(
+            |question| *question == Question::Commit,
+            Trouble::Retry("busy".into()),
+        );
+    }
+    stage.read();
+    stage.tick(0);
+    stage.tick(1_000);
+    assert_eq!(stage.committed(), (0, "1;1;-1"));
+    assert!(!stage.process.questions.contains(&Question::Abort));
+}
+
+#[test]
+fn a_producer_that_is_refused_again_and_again_ends_the_program() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    for _ in 0..4 {
+        assert_eq!(stage.process.failed, None);
+        let trouble = Trouble::Fenced("there is a newer producer".into());
+        stage.plan(|question| *question == Question::Commit, trouble);
+        stage.tick(1_000); // takes the partition up again
+        stage.read();
+        stage.tick(1_000);
+    }
+    let why = stage.process.failed.unwrap();
+    assert!(
+        why.contains("more than 3 times in a minute") && why.contains("there is a newer producer"),
+        "{why}"
+    );
+    assert!(why.contains("--instance-id"), "{why}");
+}
+
+#[test]
+fn an_unknown_schema_is_looked_up_with_no_transaction_open() {
+    let mut stage = Stage::started(&[(0.0, "x"), (0.0, "schema 7"), (1.0, "north T1 1 5")]);
+    stage.plan(
+        |question| *question == Question::Resolve(7),
+        Trouble::Retry("the registry does not answer".into()),
+    );
+    stage.read();
+    assert_eq!(stage.outputs(), ["0 refused"], "what was open is committed first");
+    assert_eq!(stage.hindrances(), [Hindrance::WaitingForSchema(0, 7)]);
+    stage.wait(5);
+    assert_eq!(stage.committed(), (1, "1;1;-1"));
+
+    stage.process.intake.settled_schemas.push(7);
+    stage.process.machine.schema_settled(7);
+    stage.tick(50);
+    stage.read();
+    stage.tick(1_000);
+    assert_eq!(stage.hindrances(), []);
+    assert_eq!(stage.outputs(), ["0 refused", "1 refused"]);
+    assert_eq!(stage.committed(), (2, "1;3;-1"));
+}
+
+#[test]
+fn a_schema_that_is_found_soon_holds_nothing_up() {
+    let mut stage = Stage::started(&[(0.0, "schema 7"), (0.0, "schema 7")]);
+    stage.read();
+    stage.tick(0);
+    stage.tick(1_000);
+    assert_eq!(stage.outputs(), ["0 refused", "1 refused"]);
+}
+
+#[test]
+fn giving_partitions_up_commits_first_and_losing_them_does_not() {
+    for lost in [false, true] {
+        let mut stage = Stage::started(&[(0.0, "north T1 1 5"), (13.0, "north T1 13 5")]);
+        stage.read();
+        stage.revoke(lost);
+        assert_eq!(stage.broker.commits, u32::from(!lost));
+        assert!(stage.process.consumer.assigned().is_empty());
+    }
+}
+
+#[test]
+fn after_the_wish_to_stop_no_record_is_taken() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    stage.read();
+    stage.process.happen(Input::Stop, &mut stage.broker);
+    stage.append(&[(1.0, "north T1 2 5")]);
+    stage.read();
+    stage.revoke(false);
+    assert_eq!(stage.committed(), (0, "1;1;-1"));
+}
+
+/// Ends with a reason that contains `words`.
+fn refuses_to_start(prepare: impl FnOnce(&mut Broker), words: &str) {
+    let mut stage = Stage::of(&[(0.0, "north T1 1 5"), (1.0, "north T1 2 5")]);
+    prepare(&mut stage.broker);
+    stage.start();
+    let why = stage.process.failed.as_ref().expect("it has ended");
+    assert!(why.contains("partition 0") && why.contains(words), "{why}");
+    assert!(stage.outputs().is_empty() && stage.broker.commits == 0);
+}
+
+fn committed(offset: i64, metadata: &str) -> impl FnOnce(&mut Broker) {
+    let committed = (offset, metadata.to_owned());
+    move |broker| {
+        broker.committed.insert(0, committed);
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_up_is_no_start_from_zero() {
+    refuses_to_start(
+        |broker| {
+            broker
+                .results
+                .put_checkpoint(0, avro::PartitionCheckpoint::default());
+        },
+        "the group's committed offset is gone",
+    );
+    refuses_to_start(
+        |broker| {
+            broker.committed.insert(0, (1, "1;1;-1".into()));
+            broker.logs.get_mut(&0).unwrap().delete_before(2);
+        },
+        "committed is offset 1, but the log begins at 2",
+    );
+    refuses_to_start(committed(3, "1;3;-1"), "but the log ends at 2");
+    refuses_to_start(committed(1, "1;2;7"), "its checkpoint is not at offset 7");
+    refuses_to_start(committed(1, "9;2;7"), "format 9 is unknown");
+}
+
+#[test]
+fn an_offset_set_by_hand_is_where_it_starts() {
+    let mut stage = Stage::of(&[(0.0, "north T1 1 5"), (1.0, "north T1 2 5")]);
+    stage.broker.committed.insert(0, (1, String::new()));
+    stage.start();
+    stage.read();
+    stage.wait(20);
+    assert_eq!(stage.outputs()[0], "north at 0: 1 by idle");
+}
+
+#[test]
+fn a_group_that_is_new_starts_where_the_log_does() {
+    let mut stage = Stage::of(&[(0.0, "north T1 1 5"), (1.0, "north T1 2 5")]);
+    stage.broker.logs.get_mut(&0).unwrap().delete_before(1);
+    stage.start();
+    assert_eq!(stage.process.consumer.position(0), Some(1));
+}
