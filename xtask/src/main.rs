@@ -42,6 +42,7 @@ mod server;
 mod servers;
 mod service;
 mod settings;
+mod simulate;
 mod stack;
 mod status;
 mod summary;
@@ -90,6 +91,8 @@ enum Command {
     Dashboard,
     /// Run docker-compose.yml for real, with an engine and stand-in images where there are none
     ComposeTest(compose_test::Args),
+    /// Run the aggregator's state machine against a simulated Kafka, for as many seeds as one has time for
+    Simulate(simulate::Args),
     /// Reconcile Kafka with PostgreSQL; exit code 1 on any difference
     Verify(verify::Args),
     /// Stop, kill or start one process of a stack (for tests of outages)
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(&args),
         Command::Dashboard => dashboard::run(),
         Command::ComposeTest(args) => compose_test::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Server(args) => server::run(&args),
         Command::Watchdog(args) => watchdog::run(&args),

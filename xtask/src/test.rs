@@ -20,7 +20,7 @@ use crate::stack::CARGO;
 use crate::test_count::TestCount;
 
 /// What needs no server in any of its tests.
-const PURE: [&str; 3] = ["domain", "windowing", "avro"];
+const PURE: [&str; 4] = ["domain", "windowing", "avro", "simulation"];
 
 #[derive(Default, clap::Args)]
 pub(crate) struct Args {
