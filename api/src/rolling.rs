@@ -51,7 +51,7 @@ impl View {
         let turbine_counts = self.turbine_counts(&mut snapshot, &merged, &marked).await?;
         snapshot.commit().await?;
         let told = merged.into_iter().zip(turbine_counts);
-        Ok(told.map(|(merged, count)| self.longer(merged, count)).collect())
+        Ok(told.map(|(merged, count)| self.longer(&merged, count)).collect())
     }
 
     /// No stored window is longer than a day, whatever its length was set to.
@@ -126,10 +126,10 @@ impl View {
             turbine_count: minute.turbine_count,
             completeness: Some(self.expected.completeness(span, &minute.figures)),
         };
-        self.window(head, minute.figures)
+        self.window(head, &minute.figures)
     }
 
-    fn longer(&self, merged: Merged, turbine_count: u64) -> Window {
+    fn longer(&self, merged: &Merged, turbine_count: u64) -> Window {
         let head = WindowHead {
             span: merged.span,
             resolution: self.division.resolution,
@@ -137,10 +137,10 @@ impl View {
             turbine_count,
             completeness: Some(self.expected.completeness(merged.span, &merged.figures)),
         };
-        self.window(head, merged.figures)
+        self.window(head, &merged.figures)
     }
 
-    fn window(&self, head: WindowHead, figures: RollUp) -> Window {
+    fn window(&self, head: WindowHead, figures: &RollUp) -> Window {
         let turbine = self.of.turbine().map(TurbineId::as_str);
         Window::new(self.of.farm().as_str(), turbine, head, figures)
     }

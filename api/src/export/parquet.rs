@@ -167,10 +167,6 @@ impl Gathered {
     /// Writes what was gathered, and begins again.
     fn write(&mut self, writer: &mut ColumnWriter<'_>) -> Result<(), ParquetError> {
         let levels = Some(self.levels.as_slice());
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "we have no columns of the other types"
-        )]
         match (&mut self.values, writer) {
             (Values::Texts(values), ColumnWriter::ByteArrayColumnWriter(writer)) => {
                 writer.write_batch(values, levels, None)?;

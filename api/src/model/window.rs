@@ -118,9 +118,9 @@ pub struct WindowHead {
 
 impl Window {
     /// The window of a farm, or of one turbine of it, with these figures.
-    pub fn new(farm_id: &str, turbine_id: Option<&str>, head: WindowHead, figures: RollUp) -> Self {
+    pub fn new(farm_id: &str, turbine_id: Option<&str>, head: WindowHead, figures: &RollUp) -> Self {
         let is_long = head.resolution != Resolution::Minute;
-        let turbulence = (turbine_id.is_some() && is_long).then(|| turbulence_intensity(&figures));
+        let turbulence = (turbine_id.is_some() && is_long).then(|| turbulence_intensity(figures));
         let metrics = figures.metrics.iter();
         Self {
             farm_id: farm_id.to_owned(),
@@ -216,7 +216,7 @@ impl From<Closed<FarmWindow>> for Window {
             turbine_count: window.turbine_count,
             completeness: None,
         };
-        Self::new(window.farm_id.as_str(), None, head, RollUp::from(&window))
+        Self::new(window.farm_id.as_str(), None, head, &RollUp::from(&window))
     }
 }
 
@@ -271,7 +271,7 @@ mod tests {
             turbine_count: 1,
             completeness: Some(Some(0.25)),
         };
-        let mut window = Window::new("north", Some("T2"), head, figures);
+        let mut window = Window::new("north", Some("T2"), head, &figures);
         let direction = &mut window.metrics[1].1;
         (direction.mean, direction.resultant, direction.stddev) = (Some(8.5), Some(1.0), Some(0.5));
         expect![[r#"

@@ -104,7 +104,7 @@ pub async fn find(database: &PgPool, farm: &FarmId, start: Timestamp) -> Result<
             turbine_count: minute.turbine_count,
             completeness: None,
         };
-        Window::new(farm.as_str(), None, head, minute.figures)
+        Window::new(farm.as_str(), None, head, &minute.figures)
     };
     Ok(found.into_iter().next().map(told))
 }

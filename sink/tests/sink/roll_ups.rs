@@ -81,7 +81,7 @@ async fn store_with_windows(rig: &Rig, readings: &[RawReading<'static>]) -> Stor
     for topic in Topic::ALL {
         store.enter(lane(topic), 0).await.unwrap();
     }
-    store.commit(&windows_batch(readings)).await.unwrap();
+    store.commit(&windows_batch(readings).seal()).await.unwrap();
     store
 }
 
@@ -200,7 +200,7 @@ async fn a_revised_minute_has_its_hour_put_together_anew() {
     push_reading(&mut batch, 1, first[1].clone());
     push_reading(&mut batch, 2, late);
     mark(&mut batch, 0, 2);
-    store.commit(&batch).await.unwrap();
+    store.commit(&batch.seal()).await.unwrap();
     assert_eq!(
         store.roll_up(AT_ONCE).await.unwrap(),
         0,

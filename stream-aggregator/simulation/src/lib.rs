@@ -13,6 +13,7 @@ pub mod dice;
 pub mod judge;
 pub mod mistake;
 #[path = "../../../crates/windowing/tests/windows/naive.rs"]
+#[expect(clippy::unwrap_used, reason = "a model stops where it contradicts itself")]
 mod naive;
 pub mod process;
 pub mod producer;

@@ -433,18 +433,14 @@ impl Process {
     }
 
     fn ask(&mut self, question: Question, broker: &mut Broker) -> Answer {
-        if self.pretends()
-            && matches!(
-                question,
-                Question::Drain | Question::SendOffsets(_) | Question::Commit
-            )
-        {
-            return match question {
-                Question::Drain => Answer::Drained {
-                    checkpoints: self.producer.checkpoints(),
-                },
-                _ => Answer::Done,
-            };
+        if self.pretends() {
+            if question == Question::Drain {
+                let checkpoints = self.producer.checkpoints();
+                return Answer::Drained { checkpoints };
+            }
+            if matches!(question, Question::SendOffsets(_) | Question::Commit) {
+                return Answer::Done;
+            }
         }
         match question {
             Question::Drain => self.drain(),

@@ -99,13 +99,13 @@ impl Question {
             Self::MinuteOfFarm => minute_of_farm(arena, farm, middle).await,
             Self::WindowsOfFarm => {
                 let of = windows::WindowsOf::Farm(farm.clone());
-                Ok(windows::list(pool, &of, &page(from(middle, 6 * 3_600), 360))
+                Ok(windows::minutes(pool, &of, &page(from(middle, 6 * 3_600), 360))
                     .await?
                     .len())
             }
             Self::WindowsOfTurbine => {
                 let of = windows::WindowsOf::Turbine(farm.clone(), turbine.clone());
-                Ok(windows::list(pool, &of, &page(from(middle, 6 * 3_600), 360))
+                Ok(windows::minutes(pool, &of, &page(from(middle, 6 * 3_600), 360))
                     .await?
                     .len())
             }
