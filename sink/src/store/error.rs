@@ -58,8 +58,8 @@ pub(super) enum Complaint {
 
 /// What the SQLSTATEs begin with that may pass by themselves: connection, resources, an operator at work, a system
 /// error, serialisation and deadlock, a transaction that was idle for too long, a server that is read-only because
-/// another one has taken over.
-const TRANSIENT: [&str; 9] = ["08", "53", "57", "58", "40", "25P03", "25006", "55P03", "XX000"];
+/// another one has taken over, something that is in use or closed for a while.
+const TRANSIENT: [&str; 9] = ["08", "53", "57", "58", "40", "25P03", "25006", "55", "XX000"];
 
 /// What those begin with that are about the values of a row: data, integrity, a limit of PostgreSQL's own, and what a
 /// trigger raises.

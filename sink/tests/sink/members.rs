@@ -5,24 +5,43 @@ use testkit::eventually;
 use crate::make::nth;
 use crate::rig::{LIMIT, Rig};
 
-/// When so many members share the partitions evenly.
+/// When so many members share all 30 partitions evenly.
 async fn settled(rig: &Rig, members: usize) -> Vec<(String, Vec<u8>)> {
     let what = format!("{members} members share the partitions");
+    let wanted = 30 / members..=30_usize.div_ceil(members);
     eventually(&what, LIMIT, async || {
         let assignments = rig.assignments();
-        let sizes: Vec<_> = assignments.iter().map(|(_, bytes)| bytes.len()).collect();
-        let is_even = sizes
+        let counts: Vec<_> = assignments
             .iter()
-            .max()
-            .zip(sizes.iter().min())
-            .is_some_and(|(most, least)| {
-                // a partition takes 4 bytes, and nobody has more than two above the others
-                *least > 0 && most - least < 200
-            });
-        (assignments.len() == members && is_even && sizes.iter().all(|size| *size > 100))
-            .then_some(assignments)
+            .map(|(_, bytes)| partitions_in(bytes))
+            .collect();
+        let is_even = counts.iter().all(|count| wanted.contains(count));
+        (counts.len() == members && counts.iter().sum::<usize>() == 30 && is_even).then_some(assignments)
     })
     .await
+}
+
+/// How many partitions an assignment of the consumer protocol names: version, then topics with their partitions.
+fn partitions_in(assignment: &[u8]) -> usize {
+    let mut rest = assignment.get(2..).unwrap_or_default();
+    let mut take = |bytes: usize| {
+        let (taken, left) = rest.split_at_checked(bytes)?;
+        rest = left;
+        Some(
+            taken
+                .iter()
+                .fold(0, |number, &byte| number << 8 | usize::from(byte)),
+        )
+    };
+    let mut count = 0;
+    for _ in 0..take(4).unwrap_or_default() {
+        let name = take(2).unwrap_or_default();
+        take(name);
+        let partitions = take(4).unwrap_or_default();
+        take(4 * partitions);
+        count += partitions;
+    }
+    count
 }
 
 #[tokio::test(flavor = "multi_thread")]
