@@ -21,7 +21,7 @@ pub enum DeadLettersCommand {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Which")]
 pub struct FilterArgs {
-    /// Only this one, as listed: <partition>-<offset>; may be repeated
+    /// Only this one, as listed: PARTITION-OFFSET; may be repeated
     #[arg(long = "id", value_name = "ID")]
     pub ids: Vec<DeadLetterId>,
 
@@ -65,7 +65,7 @@ pub struct ListArgs {
 /// Which one is shown.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ShowArgs {
-    /// As listed: <partition>-<offset>
+    /// As listed: PARTITION-OFFSET
     pub id: DeadLetterId,
 }
 

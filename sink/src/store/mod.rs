@@ -191,7 +191,7 @@ impl Store {
     }
 
     /// Stores the batch and moves its lanes, all or nothing. When a row is there already, or is refused, the whole is
-    /// done again more carefully: see [`Way`].
+    /// done again more carefully: by which way, `Way` says.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when a lane is not where the batch begins, else what the database said.
