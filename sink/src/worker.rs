@@ -112,8 +112,6 @@ pub(crate) struct Worker {
     letters_due: Option<Instant>,
     /// The last errand was none of a batch: one of those goes first.
     is_batchs_turn: bool,
-    /// Something is to be done at once.
-    hurry: bool,
 }
 
 /// Waiting for something that is away.
@@ -147,7 +145,6 @@ impl Worker {
             is_revision_due: false,
             letters_due: None,
             is_batchs_turn: false,
-            hurry: false,
         }
     }
 
@@ -173,9 +170,8 @@ impl Worker {
         }
         if !self.held.is_empty() || self.take(lane, message, now).is_err() {
             self.held.push_back(message.detach());
-            self.hurry = true;
         }
-        !self.hurry && self.parts.pipeline.has_room()
+        self.has_room()
     }
 
     /// Does what is due.
@@ -189,7 +185,6 @@ impl Worker {
         if !self.look_after_errand(consumer)? || !self.is_due(Instant::now()) {
             return Ok(());
         }
-        self.hurry = false;
         match self.work(consumer) {
             Ok(()) if self.errands.is_out() => Ok(()),
             Ok(()) => self.go_on(consumer),
@@ -250,13 +245,18 @@ impl Worker {
         self.pause.is_some() || self.is_braked
     }
 
+    /// Whether another record can be taken: what waits for its schema goes first, and is not to become more.
+    fn has_room(&self) -> bool {
+        self.held.is_empty() && self.parts.pipeline.has_room()
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         match &self.pause {
             Some(pause) if now >= pause.until => true,
             // what was read before is stored all the same
             Some(pause) => pause.need == Need::Registry && self.parts.pipeline.is_due(now),
             None => {
-                self.hurry
+                !self.held.is_empty()
                     || self.is_revision_due
                     || self.are_letters_due(now)
                     || self.parts.pipeline.is_displaced()
@@ -271,7 +271,7 @@ impl Worker {
         if !self.errands.is_out() {
             return Ok(true);
         }
-        let must_wait = !self.is_at_rest() && !self.parts.pipeline.has_room();
+        let must_wait = !self.is_at_rest() && !self.has_room();
         let begun = Instant::now();
         let errand = self
             .errands
@@ -341,7 +341,9 @@ impl Worker {
     /// Puts the records into the batch that have waited for their schema.
     fn take_held(&mut self) -> Result<(), Trouble> {
         let now = Instant::now();
-        while let Some(message) = self.held.pop_front() {
+        while self.parts.pipeline.has_room()
+            && let Some(message) = self.held.pop_front()
+        {
             let Some(lane) = self.lane_of(&message) else {
                 continue;
             };

@@ -33,11 +33,12 @@ async fn rows_batches_phases_lag_and_mishaps_are_measured() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free.local_addr().unwrap().to_string();
     drop(free);
-    let mut sink = rig.spawn_with(&[("MANAGEMENT_ADDRESS", &address), ("BATCH_ROWS", "100")]);
     let mut readings: Vec<_> = (0..300).map(nth).collect();
     readings.extend((0..30).map(nth));
     readings.push(crate::make::raw("north", "T1", crate::make::noon(0), 99.0));
     rig.send_readings(&readings).await;
+    // it knows no schema yet, and what waits for one does not make a batch larger
+    let mut sink = rig.spawn_with(&[("MANAGEMENT_ADDRESS", &address), ("BATCH_ROWS", "20")]);
     rig.until(
         "SELECT sum(stored + duplicates + refused)::bigint FROM kafka_offsets",
         331,
@@ -78,6 +79,8 @@ async fn rows_batches_phases_lag_and_mishaps_are_measured() {
                 return None;
             }
         }
+        let batches = value(&page, "windfarm_sink_batches_total", "");
+        assert!(batches >= Some(17.0), "{batches:?} batches of 20 rows at most");
         present
             .iter()
             .all(|(name, label)| value(&page, name, label).is_some_and(|value| value > 0.0))
