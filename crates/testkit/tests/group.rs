@@ -53,24 +53,19 @@ async fn a_member_that_is_just_being_given_partitions_leaves_as_soon_as_any_othe
     let stack = Stack::for_test();
     for round in 0..5 {
         let member = member_about_to_be_assigned(&stack, &format!("leaver-{round}")).await;
-        let begun = std::time::Instant::now();
         assert!(group::leave(&member, LIMIT).unwrap());
         assert_eq!(member.assignment().unwrap().count(), 0);
-        eprintln!("left {:?}", begun.elapsed());
         drop(member); // hangs for ever where a rebalance was left unserved
-        eprintln!("dropped {:?}", begun.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn closing_never_takes_for_ever() {
+async fn closing_ends_even_where_a_rebalance_was_left_unserved() {
     let stack = Stack::for_test();
     for round in 0..5 {
         let member = member_about_to_be_assigned(&stack, &format!("closer-{round}")).await;
         member.unsubscribe(); // and serves nothing
         assert_eq!(member.assignment().unwrap().count(), 0);
-        let begun = std::time::Instant::now();
         group::close(member);
-        eprintln!("closed {:?}", begun.elapsed());
     }
 }
