@@ -99,7 +99,7 @@ pub struct DatabaseArgs {
     pub database_url: String,
 
     /// Rows after which a batch is stored (1 to 1000000)
-    #[arg(long, env = "BATCH_ROWS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, env = "BATCH_ROWS", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub batch_rows: u64,
 
     /// Size of its rows after which a batch is stored, bytes (1 to 1073741824); one more fills meanwhile, so a thread

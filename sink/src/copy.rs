@@ -80,6 +80,24 @@ impl CopyBuffer {
         ]
     }
 
+    /// Puts the rows in the order of their ranks, those of one rank in the order in which they are; what they were goes into
+    /// `unsorted`, whose memory is used.
+    pub fn sort(&mut self, ranks: &[usize], unsorted: &mut Self) {
+        debug_assert_eq!(ranks.len(), self.starts.len(), "each row has a rank");
+        if ranks.is_sorted() {
+            return;
+        }
+        let mut order: Vec<_> = (0..ranks.len()).collect();
+        order.sort_by_key(|&row| ranks[row]);
+        std::mem::swap(self, unsorted);
+        self.clear();
+        for row in order {
+            self.starts.push(self.bytes.len());
+            self.bytes
+                .extend_from_slice(&unsorted.bytes[unsorted.start(row)..unsorted.start(row + 1)]);
+        }
+    }
+
     /// The fields of a row, by its number from 0; none is NULL.
     pub fn fields(&self, row: usize) -> impl Iterator<Item = Option<&[u8]>> {
         let mut rest = &self.bytes[self.start(row) + size_of::<i16>()..self.start(row + 1)];
@@ -275,6 +293,19 @@ mod tests {
         assert_eq!(buffer.pieces_of(3..3)[1], b"");
         let twice = CopyBuffer::pieces(&[&buffer, &buffer]).concat();
         assert_eq!(twice.len(), whole.len() + buffer.bytes.len());
+    }
+
+    #[test]
+    fn rows_of_one_rank_stay_in_their_order() {
+        let mut buffer = CopyBuffer::default();
+        for number in 0..5 {
+            buffer.row(1).integer(number);
+        }
+        buffer.sort(&[2, 0, 2, 1, 0], &mut CopyBuffer::default());
+        let numbers = buffer
+            .all()
+            .map(|row| buffer.fields(row).next().flatten().and_then(read_integer));
+        assert_eq!(numbers.collect::<Vec<_>>(), [1, 4, 3, 0, 2].map(Some));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use domain::{Closed, FarmId, FarmWindow, Reading, Timestamp, TurbineWindow};
 use platform::{LateReading, Rejection};
 use rdkafka::message::Headers;
 
+use crate::copy::CopyBuffer;
 use crate::lane::Lane;
 use crate::rows::reading::Place;
 
@@ -91,6 +92,8 @@ pub struct Batch {
     since: Option<Instant>,
     /// The memory of a batch that is stored.
     spare: Option<Rows>,
+    /// The memory of rows that have been sorted.
+    unsorted: CopyBuffer,
 }
 
 impl Batch {
@@ -103,6 +106,7 @@ impl Batch {
             turbines: Turbines::default(),
             since: None,
             spare: None,
+            unsorted: CopyBuffer::default(),
         }
     }
 
@@ -189,7 +193,9 @@ impl Batch {
         &self.rows
     }
 
-    /// Takes out what is to be stored, and begins the next batch where it ends.
+    /// Takes out what is to be stored, and begins the next batch where it ends. Its readings are put together by turbine,
+    /// each turbine's in the order of the log: so the rows of one go into one place of the table's key, one after the
+    /// other, which is what makes ten thousand turbines cost little more than ten.
     pub fn seal(&mut self) -> Sealed {
         let moved = self
             .lanes
@@ -215,11 +221,14 @@ impl Batch {
             })
             .collect();
         let empty = self.spare.take().unwrap_or_default();
+        let mut rows = std::mem::replace(&mut self.rows, empty);
+        let turbines = self.turbines.take_batch();
+        rows.readings.sort(&turbines.ranks, &mut self.unsorted);
         self.since = None;
         Sealed {
             moves,
-            rows: std::mem::replace(&mut self.rows, empty),
-            turbines: self.turbines.take_batch(),
+            rows,
+            turbines: turbines.spans,
         }
     }
 

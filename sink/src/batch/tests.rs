@@ -7,6 +7,7 @@ use rdkafka::message::OwnedHeaders;
 use super::*;
 use crate::copy::{read_bigint, read_integer};
 use crate::lane::Topic;
+use crate::rows::reading;
 
 const DAY: TimeDelta = TimeDelta::from_secs(86_400);
 
@@ -135,6 +136,25 @@ fn readings_tell_which_days_and_turbines_they_are_of() {
     );
     push_reading(&mut batch, 13, "T1", day(1));
     assert_eq!(spans(&batch.seal()), [("T1".to_owned(), day(1), day(1))]);
+}
+
+#[test]
+fn the_readings_of_a_turbine_are_stored_next_to_each_other_in_the_order_of_the_log() {
+    let mut batch = batch();
+    let time = |seconds: i64| Timestamp::from_micros(20_000 * DAY.as_micros() + seconds * 1_000_000);
+    for (offset, (turbine, seconds)) in (10..).zip([("T2", 1), ("T1", 4), ("T3", 1), ("T2", 2), ("T1", 5)]) {
+        push_reading(&mut batch, offset, turbine, time(seconds));
+    }
+    let readings = batch.seal().rows.readings;
+    let keys = readings.all().map(|row| reading::key_of(&readings, row));
+    let keys: Vec<_> = keys
+        .map(|(_, turbine, time)| (turbine.to_string(), time))
+        .collect();
+    let expected = [("T1", 4), ("T1", 5), ("T2", 1), ("T2", 2), ("T3", 1)];
+    assert_eq!(
+        keys,
+        expected.map(|(turbine, seconds)| (turbine.to_owned(), time(seconds)))
+    );
 }
 
 #[test]

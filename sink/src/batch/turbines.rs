@@ -27,6 +27,17 @@ pub(super) struct Turbines {
     all: Vec<Turbine>,
     /// Those that have readings in the batch.
     in_batch: Vec<usize>,
+    /// Whose the rows are that look new, in the order in which they came.
+    rows: Vec<usize>,
+}
+
+/// The turbines of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OfBatch {
+    /// In the order of ids, so that two who store at once lock in the same order.
+    pub(super) spans: Vec<TurbineSpan>,
+    /// Of each row that looks new, the place of its turbine in that order.
+    pub(super) ranks: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,6 +47,8 @@ struct Turbine {
     seen: Seen,
     /// Of the batch.
     span: Option<Span>,
+    /// Its place among those of the batch.
+    rank: usize,
 }
 
 impl Turbines {
@@ -51,28 +64,37 @@ impl Turbines {
                 self.in_batch.push(index);
             }
         }
-        turbine.seen.observe(reading.event_time)
+        let is_suspect = turbine.seen.observe(reading.event_time);
+        if !is_suspect {
+            self.rows.push(index);
+        }
+        is_suspect
     }
 
-    /// Ends a batch: its turbines in the order of ids, so that two who store at once lock in the same order.
-    pub(super) fn take_batch(&mut self) -> Vec<TurbineSpan> {
-        let mut batch: Vec<_> = self
-            .in_batch
-            .drain(..)
-            .filter_map(|index| {
-                let turbine = &mut self.all[index];
-                Some(TurbineSpan {
-                    farm_id: turbine.farm_id.clone(),
-                    turbine_id: turbine.turbine_id.clone(),
-                    span: turbine.span.take()?,
-                })
-            })
-            .collect();
-        batch.sort_unstable_by(|a, b| (&a.farm_id, &a.turbine_id).cmp(&(&b.farm_id, &b.turbine_id)));
+    /// Ends a batch.
+    pub(super) fn take_batch(&mut self) -> OfBatch {
+        let mut in_batch = std::mem::take(&mut self.in_batch);
+        let id = |index: &usize| {
+            let turbine = &self.all[*index];
+            (&turbine.farm_id, &turbine.turbine_id)
+        };
+        in_batch.sort_unstable_by(|one, other| id(one).cmp(&id(other)));
+        let mut spans = Vec::with_capacity(in_batch.len());
+        for index in in_batch.drain(..) {
+            let turbine = &mut self.all[index];
+            turbine.rank = spans.len();
+            spans.extend(turbine.span.take().map(|span| TurbineSpan {
+                farm_id: turbine.farm_id.clone(),
+                turbine_id: turbine.turbine_id.clone(),
+                span,
+            }));
+        }
+        self.in_batch = in_batch;
+        let ranks = self.rows.drain(..).map(|index| self.all[index].rank).collect();
         if self.all.len() > MOST {
             *self = Self::default();
         }
-        batch
+        OfBatch { spans, ranks }
     }
 
     fn index_of(&mut self, reading: &Reading<'_>) -> usize {
@@ -90,6 +112,7 @@ impl Turbines {
                     turbine_id: turbine_id.clone(),
                     seen: Seen::default(),
                     span: None,
+                    rank: 0,
                 });
                 entry.insert_with_key(turbine_id, index);
                 index
