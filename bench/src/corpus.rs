@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use avro::RecordType;
+use avro::{RecordType, SchemaId};
 use domain::{Metric, Metrics, OperatingStatus, RawReading, TimeDelta, Timestamp};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -42,6 +42,22 @@ pub struct Corpus {
     pub stack: Stack,
     /// Records in the topic.
     pub records: u64,
+}
+
+/// Sends readings; farms take the partitions in turn, so that each partition has as many.
+pub struct Appender {
+    shape: Shape,
+    partitions: u64,
+    names: Vec<(String, String)>,
+    farms: u64,
+    schema: SchemaId,
+    topic: String,
+    producer: BaseProducer,
+    payload: Vec<u8>,
+    /// Records sent.
+    pub records: u64,
+    /// Where they go.
+    pub stack: Stack,
 }
 
 impl Shape {
@@ -84,11 +100,51 @@ impl Shape {
 }
 
 impl Corpus {
-    /// Sends them; farms take the partitions in turn, so that each partition has as many.
+    /// Sends them.
     ///
     /// # Errors
     /// When a server does not take them.
     pub async fn send(shape: Shape, partitions: u64) -> Result<Self> {
+        let mut appender = Appender::to_new_topic(shape, partitions).await?;
+        let mut later = VecDeque::new();
+        for number in 0..shape.readings {
+            appender.queue(number)?;
+            if shape.duplicates && number % EVERY_TWENTIETH == 0 {
+                if number % (2 * EVERY_TWENTIETH) == 0 {
+                    appender.queue(number)?;
+                } else {
+                    later.push_back(number);
+                }
+            }
+            if later.len() > DISTANCE / 40
+                && let Some(number) = later.pop_front()
+            {
+                appender.queue(number)?;
+            }
+        }
+        for number in later {
+            appender.queue(number)?;
+        }
+        appender.flush()?;
+        Ok(Self {
+            shape,
+            records: appender.records,
+            stack: appender.stack,
+        })
+    }
+
+    /// The topic's name.
+    pub fn topic(&self) -> String {
+        self.stack.kafka().topics().readings
+    }
+}
+
+impl Appender {
+    /// To a topic of its own with so many partitions.
+    ///
+    /// # Errors
+    /// When a server refuses.
+    pub async fn to_new_topic(shape: Shape, partitions: u64) -> Result<Self> {
         let stack = Stack::for_test();
         let mut kafka = stack.kafka();
         kafka.topic_partitions = i32::try_from(partitions).context("too many partitions")?;
@@ -104,70 +160,52 @@ impl Corpus {
             .set("linger.ms", "20")
             .set("batch.num.messages", "20000")
             .set("queue.buffering.max.messages", "200000");
-        let producer: BaseProducer = config.create().context("kafka producer")?;
-
-        let names = shape.names(partitions);
-        let farms = shape.farms(partitions);
-        let mut payload = Vec::new();
-        let mut records = 0;
-        let mut send = |number: u64| {
-            let reading = shape.reading(number, &names);
-            payload.clear();
-            avro::wire::frame(schema, &mut payload);
-            avro::encode_reading(&reading, &mut payload);
-            let partition = number % shape.turbines % farms % partitions;
-            records += 1;
-            queue(
-                &producer,
-                BaseRecord::to(&topic)
-                    .key(&*reading.farm_id)
-                    .payload(&payload)
-                    .partition(i32::try_from(partition)?),
-            )
-        };
-        let mut later = VecDeque::new();
-        for number in 0..shape.readings {
-            send(number)?;
-            if shape.duplicates && number % EVERY_TWENTIETH == 0 {
-                if number % (2 * EVERY_TWENTIETH) == 0 {
-                    send(number)?;
-                } else {
-                    later.push_back(number);
-                }
-            }
-            if later.len() > DISTANCE / 40
-                && let Some(number) = later.pop_front()
-            {
-                send(number)?;
-            }
-        }
-        for number in later {
-            send(number)?;
-        }
-        producer.flush(PATIENCE).context("waiting for the broker")?;
         Ok(Self {
+            names: shape.names(partitions),
+            farms: shape.farms(partitions),
+            producer: config.create().context("kafka producer")?,
+            payload: Vec::new(),
+            records: 0,
             shape,
+            partitions,
+            schema,
+            topic,
             stack,
-            records,
         })
     }
 
-    /// The topic's name.
-    pub fn topic(&self) -> String {
-        self.stack.kafka().topics().readings
-    }
-}
-
-fn queue(producer: &BaseProducer, record: BaseRecord<'_, str, Vec<u8>>) -> Result<()> {
-    let mut record = record;
-    while let Err((error, back)) = producer.send(record) {
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-            bail!("queueing a reading: {error}");
+    /// Hands the reading of this number over to Kafka's client.
+    ///
+    /// # Errors
+    /// When it does not take it.
+    pub fn queue(&mut self, number: u64) -> Result<()> {
+        let reading = self.shape.reading(number, &self.names);
+        self.payload.clear();
+        avro::wire::frame(self.schema, &mut self.payload);
+        avro::encode_reading(&reading, &mut self.payload);
+        self.records += 1;
+        let partition = number % self.shape.turbines % self.farms % self.partitions;
+        let mut record = BaseRecord::to(&self.topic)
+            .key(&*reading.farm_id)
+            .payload(&self.payload)
+            .partition(i32::try_from(partition)?);
+        while let Err((error, back)) = self.producer.send(record) {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                bail!("queueing a reading: {error}");
+            }
+            record = back;
+            self.producer.poll(Duration::from_millis(10));
         }
-        record = back;
-        producer.poll(Duration::from_millis(10));
+        Ok(())
     }
-    Ok(())
+
+    /// Waits until the broker has all of them.
+    ///
+    /// # Errors
+    /// When it does not take them in time.
+    pub fn flush(&self) -> Result<()> {
+        self.producer.flush(PATIENCE).context("waiting for the broker")
+    }
 }
 
 fn midnight() -> Timestamp {

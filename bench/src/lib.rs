@@ -14,7 +14,7 @@ mod scrape;
 mod series;
 
 pub use copy::{CopyIn, save};
-pub use corpus::{Corpus, Shape};
+pub use corpus::{Appender, Corpus, Shape};
 pub use machine::{busy_cpu, describe as describe_machine};
 pub use postgres::Server;
 pub use processes::{cpu_of, cpu_with_children, peak_memory_bytes};

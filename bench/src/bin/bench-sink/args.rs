@@ -50,6 +50,8 @@ pub(crate) enum Comparison {
     Duplicates,
     /// 10 turbines with 10,000
     Turbines,
+    /// A lone reading's time until it is seen with what it should be at most
+    Latency,
 }
 
 impl Args {

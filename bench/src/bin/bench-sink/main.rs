@@ -8,8 +8,10 @@
 
 mod args;
 mod backlog;
+mod latency;
 mod measurement;
 mod rounds;
+mod running;
 mod yardstick;
 
 use std::process::ExitCode;

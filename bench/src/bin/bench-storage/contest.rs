@@ -52,7 +52,11 @@ impl Contest {
         }
         if args.wants(Subject::Windows) {
             let scale = Scale::large(args);
-            contests.push(Self::of_turbine_windows(scale));
+            contests.push(Self::of_turbine_windows(Scale {
+                // a row of them is as wide as ten readings
+                span_s: scale.span_s.min(4 * 3_600),
+                ..scale
+            }));
             contests.push(Self::of_farm_windows(Scale {
                 // what is small enough is measured for a whole day
                 span_s: if args.quick { scale.span_s } else { 86_400 },

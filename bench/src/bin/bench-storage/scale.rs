@@ -31,19 +31,19 @@ impl Scale {
         }
     }
 
-    /// Five thousand turbines of fifty farms, every 10 s, for some hours.
+    /// Five thousand turbines of fifty farms, every minute, for a day.
     pub(crate) fn large(args: &Args) -> Self {
         let hours = if args.quick {
-            0.1
+            0.5
         } else {
-            args.hours.clamp(0.02, 24.0)
+            args.hours.clamp(0.1, 24.0)
         };
         Self {
             name: "5,000 turbines",
             farms: 50,
             turbines_per_farm: 100,
-            interval_s: 10,
-            span_s: (hours * 360.0) as i64 * 10,
+            interval_s: 60,
+            span_s: (hours * 60.0) as i64 * 60,
         }
     }
 
