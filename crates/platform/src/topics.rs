@@ -219,6 +219,34 @@ async fn create(
     Ok(())
 }
 
+/// The largest record, or batch of them, that each topic takes, in bytes; none where the broker does not say.
+///
+/// # Errors
+/// When the broker does not answer.
+pub async fn largest_messages<const N: usize>(
+    kafka: &KafkaArgs,
+    topics: [&str; N],
+) -> anyhow::Result<[Option<usize>; N]> {
+    let admin: AdminClient<DefaultClientContext> = kafka
+        .client_config("windfarm-topics")
+        .create()
+        .context("kafka client for the topics")?;
+    let resources = topics.map(ResourceSpecifier::Topic);
+    let described = admin
+        .describe_configs(&resources, &AdminOptions::new().request_timeout(Some(TIMEOUT)))
+        .await
+        .context("settings of the topics")?;
+    let mut largest = [None; N];
+    for (largest, resource) in largest.iter_mut().zip(described) {
+        let told = resource.ok();
+        let setting = told
+            .as_ref()
+            .and_then(|resource| resource.get("max.message.bytes"));
+        *largest = setting.and_then(|entry| entry.value.as_deref()?.parse().ok());
+    }
+    Ok(largest)
+}
+
 async fn report_other_settings(
     admin: &AdminClient<DefaultClientContext>,
     specs: impl Iterator<Item = &TopicSpec>,

@@ -62,14 +62,19 @@ impl WindowConfig {
         self.idle_after
     }
 
-    /// Start of the window that `event_time` lies in.
+    /// Start of the window that `event_time` lies in, unless some of it has been closed already.
     pub(crate) fn window_start(&self, event_time: Timestamp) -> Timestamp {
         event_time.floor_to(self.size)
     }
 
+    /// End of the window that starts at `start`.
+    pub(crate) fn window_end(&self, start: Timestamp) -> Timestamp {
+        start.floor_to(self.size) + self.size
+    }
+
     /// Stream time at which the window that starts at `start` closes.
     pub(crate) fn closes_at(&self, start: Timestamp) -> Timestamp {
-        start + self.size + self.grace
+        self.window_end(start) + self.grace
     }
 
     /// End of the newest window that is closed at `stream_time`.

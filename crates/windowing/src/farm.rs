@@ -45,6 +45,9 @@ impl Base {
 
     /// The log time at which stream time comes to `stream_time`, if no more readings come.
     fn reaches(&self, stream_time: Timestamp, config: &WindowConfig) -> Timestamp {
+        if stream_time <= self.highest_event {
+            return self.last_append; // after a restart with less grace than before
+        }
         self.last_append + stream_time.since(self.highest_event).max(config.idle_after())
     }
 }
@@ -69,15 +72,16 @@ impl Farm {
         register: &mut Register,
     ) -> Outcome {
         let (reading, appended_at) = (record.reading, record.appended_at);
-        let window_start = config.window_start(reading.event_time);
         let stream_time = self.settle(appended_at, config, register);
-        if self.has_closed(window_start, config) {
+        if self.has_closed(reading.event_time) {
             if let Some(base) = &mut self.base {
                 base.last_append = appended_at;
             }
+            let window_start = config.window_start(reading.event_time);
             let by = self.late_by(window_start, stream_time, config);
             return Outcome::Late { by, window_start };
         }
+        let window_start = self.window_start(reading.event_time, config);
         let window = self.window(window_start, record.offset, register);
         let added = window
             .summary
@@ -97,15 +101,15 @@ impl Farm {
 
     /// Counts a reading that broke a rule, or notes it for a window that may come, unless that has closed.
     pub(crate) fn reject(&mut self, record: &Rejected<'_>, config: &WindowConfig, register: &mut Register) {
-        let window_start = config.window_start(record.event_time);
         self.settle(record.appended_at, config, register);
+        let window_start = self.window_start(record.event_time, config);
         self.notes.end_distant(window_start, config, register);
-        if self.has_closed(window_start, config) {
+        if self.has_closed(record.event_time) {
             return;
         }
         match self.place(window_start) {
             Ok(place) => self.windows[place].summary.reject(record.turbine_id.as_str()),
-            Err(_) => self.notes.add(record, config, register),
+            Err(_) => self.notes.add(record, window_start, config, register),
         }
     }
 
@@ -116,8 +120,11 @@ impl Farm {
     }
 
     /// The log time at which something is to be done, if no more records come; none if nothing is open.
-    pub(crate) fn due(&self, config: &WindowConfig) -> Option<Timestamp> {
-        let first = self.base.zip(self.windows.front());
+    pub(crate) fn due(&self, config: &WindowConfig, register: &Register) -> Option<Timestamp> {
+        let first = self
+            .base
+            .zip(self.windows.front())
+            .filter(|_| !register.is_replaying);
         let closes = first.map(|(base, first)| base.reaches(config.closes_at(first.start), config));
         closes.into_iter().chain(self.notes.due()).min()
     }
@@ -138,6 +145,9 @@ impl Farm {
         register: &mut Register,
     ) -> Option<Timestamp> {
         let stream_time = self.base?.stream_time(appended_at, config);
+        if register.is_replaying {
+            return Some(stream_time);
+        }
         self.raise_closed_until(config.closed_until(stream_time), config, register);
         Some(stream_time)
     }
@@ -150,8 +160,19 @@ impl Farm {
         }
     }
 
-    fn has_closed(&self, window_start: Timestamp, config: &WindowConfig) -> bool {
-        Some(window_start + config.size()) <= self.closed_until
+    /// Whether what happened at `event_time` is told of already, or left out. Where windows have always been as long
+    /// as now, that is so when its window ends at or before `closed_until`.
+    fn has_closed(&self, event_time: Timestamp) -> bool {
+        Some(event_time) < self.closed_until
+    }
+
+    /// Start of the window that counts what happened at `event_time`. After a restart with another window size the
+    /// first one may begin in the middle, where those end that are closed.
+    fn window_start(&self, event_time: Timestamp, config: &WindowConfig) -> Timestamp {
+        let start = config.window_start(event_time);
+        self.closed_until
+            .filter(|until| *until <= event_time)
+            .map_or(start, |until| until.max(start))
     }
 
     fn late_by(
@@ -165,6 +186,7 @@ impl Farm {
         stream_time
             .max(closed_at)
             .map_or(TimeDelta::ZERO, |time| time.since(config.closes_at(window_start)))
+            .max(TimeDelta::ZERO) // windows may have been shorter when it was closed
     }
 
     /// The place of the open window that starts there, else where it would be; the newest are looked at first,
@@ -196,7 +218,9 @@ impl Farm {
     }
 
     fn close(&mut self, log_time: Timestamp, config: &WindowConfig, register: &mut Register) {
-        let Some(base) = self.base else { return };
+        let Some(base) = self.base.filter(|_| !register.is_replaying) else {
+            return;
+        };
         let stream_time = base.stream_time(log_time, config);
         let is_due = |window: &mut OpenWindow| config.closes_at(window.start) <= stream_time;
         while let Some(window) = self.windows.pop_front_if(is_due) {
@@ -223,7 +247,7 @@ impl Farm {
         };
         register.first_offsets.remove(&window.first_offset);
         register.open_windows -= 1;
-        self.raise_closed_until(window.start + config.size(), config, register);
+        self.raise_closed_until(config.window_end(window.start), config, register);
         register
             .closed
             .push(window.finish(&self.id, config, close_reason));

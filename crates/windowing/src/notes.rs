@@ -30,9 +30,15 @@ struct Note {
 
 impl Notes {
     /// Notes a rejected reading.
-    pub(crate) fn add(&mut self, record: &Rejected<'_>, config: &WindowConfig, register: &mut Register) {
+    pub(crate) fn add(
+        &mut self,
+        record: &Rejected<'_>,
+        window_start: Timestamp,
+        config: &WindowConfig,
+        register: &mut Register,
+    ) {
         let key = Key {
-            window_start: config.window_start(record.event_time),
+            window_start,
             ends_at: config.note_ends_at(record.appended_at),
         };
         let note = self.0.entry(key).or_insert_with(|| {
@@ -78,7 +84,7 @@ impl Notes {
         config: &WindowConfig,
         register: &mut Register,
     ) {
-        self.retain(register, |key| key.window_start + config.size() > closed_until);
+        self.retain(register, |key| config.window_end(key.window_start) > closed_until);
     }
 
     /// Ends the notes of windows far from the one that starts there, on either side: a farm whose every reading is

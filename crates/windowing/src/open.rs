@@ -21,7 +21,7 @@ impl OpenWindow {
         config: &WindowConfig,
         close_reason: CloseReason,
     ) -> ClosedWindow {
-        let end = self.start + config.size();
+        let end = config.window_end(self.start);
         let (farm, turbines) = self.summary.finish(farm_id, self.start, end);
         ClosedWindow {
             close_reason,

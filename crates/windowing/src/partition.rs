@@ -26,13 +26,19 @@ use crate::{ClosedWindow, Observed, Offset, Outcome, Rejected, WindowConfig};
 /// With what was emitted commit [`oldest_needed`](Self::oldest_needed), or the position if there is none;
 /// [`closed_until`](Self::closed_until) if it [has changed](Self::take_closed_until_changed); and the position.
 /// To restart: [`restore`](Self::restore), then drive the records from the committed offset to that position as
-/// always, without ticks, and do nothing about their outcomes: they were dealt with.
+/// always, without ticks, and do nothing about their outcomes: they were dealt with. Then
+/// [`end_replay`](Self::end_replay).
 ///
 /// That replay closes nothing and changes no `closed_until`. What closed before the commit ends at or before
 /// `closed_until`, so it does not open again. What was open then is open again with every record that changed it,
 /// since none lies before the committed offset. And a farm's stream time, once the replay knows it, is what it was:
 /// the highest event lies in a window that is still open, as it would have closed last, and the last reading came
 /// after the first of that window. So whatever stream time would close in the replay, it closed before the commit.
+///
+/// With other settings than before that last sentence is not true, which is why a replay closes nothing even where
+/// stream time says so: what was counted once would else come too late. What is due by the new settings closes when
+/// the replay has ended; nothing is told of twice, since what happened before `closed_until` stays closed, and a
+/// window that is longer than the former ones begins where those end.
 #[derive(Debug)]
 pub struct PartitionWindows {
     config: WindowConfig,
@@ -52,7 +58,7 @@ impl PartitionWindows {
         }
     }
 
-    /// Of a partition of which a checkpoint holds each farm's `closed_until`.
+    /// Of a partition of which a checkpoint holds each farm's `closed_until`, about to be replayed.
     pub fn restore(
         config: WindowConfig,
         closed_until: impl IntoIterator<Item = (FarmId, Timestamp)>,
@@ -61,9 +67,27 @@ impl PartitionWindows {
             .into_iter()
             .map(|(id, until)| (id.clone(), Farm::new(id, Some(until))))
             .collect();
+        let register = Register {
+            is_replaying: true,
+            ..Register::default()
+        };
         Self {
             farms,
+            register,
             ..Self::new(config)
+        }
+    }
+
+    /// What was open is open again: from now on windows close. Harmless when that was so.
+    #[expect(clippy::disallowed_methods, reason = "each farm is scheduled for itself")]
+    pub fn end_replay(&mut self) {
+        if !std::mem::take(&mut self.register.is_replaying) {
+            return;
+        }
+        for farm in self.farms.values_mut() {
+            if let Some(due) = farm.due(&self.config, &self.register) {
+                self.due.schedule(farm, due);
+            }
         }
     }
 
@@ -74,7 +98,7 @@ impl PartitionWindows {
         let reading = record.reading;
         let farm = farm_entry(&mut self.farms, &reading.farm_id, || reading.to_farm_id());
         let outcome = farm.observe(&record, &self.config, &mut self.register);
-        if let Some(due) = farm.due(&self.config) {
+        if let Some(due) = farm.due(&self.config, &self.register) {
             self.due.schedule(farm, due);
         }
         outcome
@@ -91,7 +115,7 @@ impl PartitionWindows {
             record.farm_id.clone()
         });
         farm.reject(&record, &self.config, &mut self.register);
-        if let Some(due) = farm.due(&self.config) {
+        if let Some(due) = farm.due(&self.config, &self.register) {
             self.due.schedule(farm, due);
         }
     }
@@ -150,7 +174,7 @@ impl PartitionWindows {
                 .expect("a farm is kept while it is scheduled");
             farm.scheduled = None;
             farm.advance(log_time, &self.config, &mut self.register);
-            match farm.due(&self.config) {
+            match farm.due(&self.config, &self.register) {
                 Some(due) => self.due.schedule(farm, due),
                 None if farm.is_blank() => {
                     self.farms.remove(&farm_id);

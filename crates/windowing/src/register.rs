@@ -15,4 +15,7 @@ pub(crate) struct Register {
     pub(crate) closed: Vec<ClosedWindow>,
     /// Whether the `closed_until` of any farm has moved.
     pub(crate) closed_until_changed: bool,
+    /// Whether what was open is being built again. Until that is done nothing closes, so that what was counted once
+    /// is counted again, be the settings the same or others.
+    pub(crate) is_replaying: bool,
 }

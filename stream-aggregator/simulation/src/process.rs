@@ -41,6 +41,8 @@ pub enum Input {
         /// Whether somebody else may have them already.
         lost: bool,
     },
+    /// A position is not in the log, nobody says whose.
+    OutOfRange,
     /// The group is told what was let go.
     Rejoin,
     /// All is lost, and known to be.
@@ -307,6 +309,7 @@ impl Process {
             }
             Input::Revoked { partitions, lost } => self.revoked(partitions, lost, broker),
             Input::Rejoin => self.rejoin(broker),
+            Input::OutOfRange => self.machine.positions_doubtful(),
             Input::Forgotten => self.consumer.forgotten(),
             Input::Tick => self.tick(broker),
             Input::Stop => self.machine.stop(),

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub has_names: bool,
     /// When windows close.
     pub windows: WindowConfig,
+    /// Whether each process is told another grace and idle time.
+    pub settings_differ: bool,
     /// The longest time between two commits.
     pub commit_interval: Ms,
     /// When the broker aborts a transaction.
@@ -95,13 +97,14 @@ impl Scenario {
             slow_calls: dice.pick(&[0, 5, 20]),
             lost_records: dice.pick(&[0, 0, 5]),
             hidden_checkpoints: dice.pick(&[0, 0, 20]),
+            settings_differ: dice.percent(15),
         }
     }
 
     /// Whether everybody would close the same windows at the same place of the log: so it is unless records show up
-    /// long after they were appended, or append times go back.
+    /// long after they were appended, or append times go back, or settings differ.
     pub fn is_determined(&self) -> bool {
-        self.upstream != Upstream::Hanging && !self.clock_steps_back
+        self.upstream != Upstream::Hanging && !self.clock_steps_back && !self.settings_differ
     }
 
     /// What a process is told; `start` counts processes that were started, `place` is among those wanted.
@@ -114,7 +117,7 @@ impl Scenario {
         Traits {
             id: name.clone(),
             instance: self.has_names.then_some(name),
-            settings: self.settings(),
+            settings: self.settings(start),
             lag: self.lag,
             overtakings: self.overtakings,
             stalls: self.stalls,
@@ -126,18 +129,29 @@ impl Scenario {
         }
     }
 
-    /// What the machine is told.
-    pub fn settings(&self) -> Settings {
+    /// What the machine of such a process is told.
+    pub fn settings(&self, start: u32) -> Settings {
+        let mut windows = self.windows;
+        if self.settings_differ {
+            let mut dice = Dice::new(u64::from(start));
+            windows = differing(&mut dice, windows.size());
+        }
         Settings {
-            windows: self.windows,
+            topic: "readings".to_owned(),
+            windows,
             commit_interval: Duration::from_millis(self.commit_interval as u64),
         }
     }
 }
 
 fn windows(dice: &mut Dice) -> WindowConfig {
+    let size = TimeDelta::from_millis(dice.pick(&[1_000, 2_000, 4_000, 10_000]));
+    differing(dice, size)
+}
+
+/// Windows of that size that close whenever.
+fn differing(dice: &mut Dice, size: TimeDelta) -> WindowConfig {
     let mut pick = |from: &[Ms]| TimeDelta::from_millis(dice.pick(from));
-    let size = pick(&[1_000, 2_000, 4_000, 10_000]);
     let grace = pick(&[0, 300, 1_000, 3_000]);
     let idle_after = pick(&[500, 1_000, 3_000]);
     WindowConfig::new(size, grace, idle_after).expect("all of them make sense")

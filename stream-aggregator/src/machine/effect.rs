@@ -95,6 +95,15 @@ pub enum Trouble {
     Fenced(String),
 }
 
+impl Trouble {
+    /// What has happened.
+    pub fn into_reason(self) -> String {
+        match self {
+            Self::Retry(why) | Self::Abort(why) | Self::Fenced(why) => why,
+        }
+    }
+}
+
 /// What is known of a partition when it is to be taken up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
@@ -104,8 +113,9 @@ pub struct Committed {
     pub log_start: i64,
     /// The offset that the log's next record will have.
     pub log_end: i64,
-    /// Whether the topic of checkpoints has any record for it; only asked when there is no offset.
-    pub has_checkpoint: bool,
+    /// Whether the topic of checkpoints has any record for it, or why that is not known; only asked when there is no
+    /// offset.
+    pub has_checkpoint: Result<bool, String>,
 }
 
 /// A checkpoint record and its place.

@@ -19,6 +19,7 @@ mod partition;
 mod record;
 mod recovery;
 mod transaction;
+mod tries;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -35,6 +36,7 @@ pub use record::{Intake, Record};
 
 use partition::{Partition, Taken};
 use recovery::Recovery;
+use tries::Tries;
 
 /// How soon after a commit a closed window may cause the next one. Live, windows close seconds apart and are committed
 /// at once; while a backlog is read they may close with every record.
@@ -43,6 +45,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 /// What the machine needs to be told once.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The topic of the readings, for messages.
+    pub topic: String,
     /// When windows close.
     pub windows: WindowConfig,
     /// The longest time that something processed stays uncommitted.
@@ -66,6 +70,10 @@ pub struct Machine {
     last_commit: Option<Instant>,
     /// When a producer had to be replaced, lately.
     recreated: VecDeque<Instant>,
+    /// Transactions aborted since the last one that was committed.
+    aborts: u32,
+    /// What is tried in vain, by partition.
+    tries: BTreeMap<i32, Tries>,
     joined: bool,
     stopping: bool,
     counts: Counts,
@@ -144,6 +152,8 @@ impl Machine {
             closed: false,
             last_commit: None,
             recreated: VecDeque::new(),
+            aborts: 0,
+            tries: BTreeMap::new(),
             joined: false,
             stopping: false,
             counts: Counts::ZERO,
@@ -162,6 +172,9 @@ impl Machine {
         let taken = partition.record(record, intake, &mut self.counts);
         match taken {
             Taken::Done => {
+                if !self.tries.is_empty() {
+                    self.tries.remove(&record.partition); // it is read
+                }
                 self.collect(record.partition);
                 Handled::Done
             }
@@ -215,6 +228,11 @@ impl Machine {
         self.closed
     }
 
+    /// We are a member of the group, be there partitions for us or not.
+    pub const fn joined(&mut self) {
+        self.joined = true;
+    }
+
     /// These partitions are ours from now on. The last effect of this is [`Effect::Assign`].
     pub fn assigned(&mut self, partitions: Vec<i32>) {
         self.joined = true;
@@ -234,7 +252,8 @@ impl Machine {
         self.jobs.push_back(Job::Release(partitions));
     }
 
-    /// A position may not be in the log any more: all partitions are read back, and the one at fault is named.
+    /// A position may not be in the log any more: all partitions are read back, and the one at fault is named. If that
+    /// is said again and again, and nothing is read meanwhile, we end.
     pub fn positions_doubtful(&mut self) {
         self.jobs.push_back(Job::Commit);
         self.jobs.push_back(Job::Doubt);
@@ -317,7 +336,7 @@ impl Machine {
         match job {
             Job::Commit => self.start_commit(),
             Job::Abort => self.start_abort(),
-            Job::Doubt => self.forget(),
+            Job::Doubt => self.doubt(),
             Job::Resolve { partition, schema } => {
                 if matches!(self.slots.get(&partition), Some(Slot::Running(_))) {
                     self.ask(Step::Resolve { partition, schema }, Question::Resolve(schema));
@@ -327,6 +346,7 @@ impl Machine {
             Job::Release(partitions) => {
                 for partition in &partitions {
                     self.slots.remove(partition);
+                    self.tries.remove(partition);
                 }
                 self.effects.push_back(Effect::Unassign(partitions));
             }

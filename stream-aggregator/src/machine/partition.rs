@@ -94,7 +94,7 @@ impl Partition {
         metadata: Option<Metadata>,
         checkpoint: PartitionCheckpoint,
     ) -> Self {
-        Self {
+        let mut partition = Self {
             number,
             windows: PartitionWindows::restore(config, checkpoint.farms),
             position,
@@ -106,7 +106,9 @@ impl Partition {
             outputs: Vec::new(),
             touched: false,
             closed: false,
-        }
+        };
+        partition.see_whether_replayed();
+        partition
     }
 
     pub(super) fn record(
@@ -120,6 +122,7 @@ impl Partition {
             return Taken::Done; // a redelivery
         }
         self.position = record.offset; // what lies between are markers of transactions and compacted records
+        self.see_whether_replayed();
         let admitted = intake.admit(record);
         if let Err(NotAdmitted::UnknownSchema(schema)) = admitted {
             return Taken::UnknownSchema(schema);
@@ -214,6 +217,11 @@ impl Partition {
         self.position < self.replay_until
     }
 
+    /// The next offset to be processed.
+    pub(super) const fn position(&self) -> i64 {
+        self.position
+    }
+
     pub(super) fn open_windows(&self) -> usize {
         self.windows.open_windows()
     }
@@ -271,8 +279,7 @@ impl Partition {
         }
     }
 
-    /// Moves log time, and sends what has closed. In a replay nothing closes, unless the grace or the like is another
-    /// than it was at the commit: then it closes now, and was never sent before, for what was sent is closed already.
+    /// Moves log time, and sends what has closed; in a replay that is nothing.
     fn advance(&mut self, log_time: Timestamp, counts: &mut Counts) {
         for window in self.windows.advance(log_time) {
             match window.close_reason {
@@ -293,6 +300,13 @@ impl Partition {
             self.touched = true;
         }
         self.position = Offset::new(offset).next().as_i64();
+        self.see_whether_replayed();
+    }
+
+    fn see_whether_replayed(&mut self) {
+        if !self.is_replaying() {
+            self.windows.end_replay();
+        }
     }
 }
 

@@ -4,11 +4,8 @@ use avro::PartitionCheckpoint;
 
 use super::effect::{Answer, Committed, Effect, Question, Trouble};
 use super::partition::Partition;
+use super::tries::{CHECKPOINT_TRIES, POSITION_TRIES};
 use super::{Machine, Metadata, Slot, Step};
-
-/// How often a checkpoint record is looked for where the metadata says it is. It may be missed for a moment: when
-/// somebody else has committed since the metadata was read, or when a new leader does not yet show its newest records.
-const CHECKPOINT_TRIES: u32 = 100;
 
 /// Partitions being taken up, one after the other.
 #[derive(Debug)]
@@ -19,7 +16,6 @@ pub(super) struct Recovery {
     /// Partitions that a rebalance has given us and waits to have assigned, with their positions so far; none when
     /// they are assigned already and must be sought.
     assigning: Option<Vec<(i32, i64)>>,
-    missed_checkpoints: u32,
 }
 
 #[derive(Debug)]
@@ -36,7 +32,6 @@ impl Recovery {
             left: partitions,
             stage: Stage::ReadCommitted,
             assigning: None,
-            missed_checkpoints: 0,
         }
     }
 
@@ -78,7 +73,21 @@ impl Machine {
                 self.place(recovery, partition, position, Some(metadata), found.checkpoint);
             }
             (Stage::ReadCheckpoint { metadata, .. }, Answer::Checkpoint(_)) => {
-                self.checkpoint_missed(recovery, partition, metadata);
+                let what = format!(
+                    "its checkpoint is not at offset {} of the topic of checkpoints, where the committed offset says it is",
+                    metadata.checkpoint.unwrap_or(-1)
+                );
+                self.checkpoint_missed(recovery, partition, &what, true);
+            }
+            (Stage::ReadCheckpoint { metadata, .. }, Answer::Failed(Trouble::Retry(why))) => {
+                let what = format!(
+                    "its checkpoint cannot be read at offset {} of the topic of checkpoints: {why}",
+                    metadata.checkpoint.unwrap_or(-1)
+                );
+                self.checkpoint_missed(recovery, partition, &what, false);
+            }
+            (Stage::Seek(running), Answer::Failed(Trouble::Retry(why))) => {
+                self.not_sought(recovery, partition, running.position(), &why);
             }
             (Stage::Seek(running), Answer::Done) => {
                 self.slots.insert(partition, Slot::Running(running));
@@ -94,6 +103,10 @@ impl Machine {
     }
 
     fn restore(&mut self, mut recovery: Recovery, partition: i32, committed: &Committed) {
+        if let (None, Err(why)) = (&committed.offset, &committed.has_checkpoint) {
+            let what = format!("whether the topic of checkpoints has one cannot be found out: {why}");
+            return self.checkpoint_missed(recovery, partition, &what, false);
+        }
         let (position, metadata) = match start_of(partition, committed) {
             Ok(start) => start,
             Err(why) => return self.give_up_for_good(recovery, why),
@@ -126,6 +139,9 @@ impl Machine {
     ) {
         let running = Partition::restore(self.settings.windows, partition, position, metadata, checkpoint);
         self.counts.restored += 1;
+        if let Some(tries) = self.tries.get_mut(&partition) {
+            tries.checkpoint = 0;
+        }
         if let Some(positions) = &mut recovery.assigning {
             positions.push((partition, position));
             self.slots.insert(partition, Slot::Running(Box::new(running)));
@@ -143,22 +159,64 @@ impl Machine {
         }
     }
 
-    fn checkpoint_missed(&mut self, mut recovery: Recovery, partition: i32, metadata: Metadata) {
-        recovery.missed_checkpoints += 1;
-        if recovery.missed_checkpoints < CHECKPOINT_TRIES {
+    /// Looks for it again, unless that has been done often enough: soon if the topic was `read`, else when we would.
+    fn checkpoint_missed(&mut self, recovery: Recovery, partition: i32, what: &str, read: bool) {
+        let tries = self.tries.entry(partition).or_default();
+        tries.checkpoint += 1;
+        if tries.checkpoint >= CHECKPOINT_TRIES {
+            let why = format!(
+                "partition {partition}: {what}; if that topic was deleted, stop every stream-aggregator of this group \
+                 and reset the partition's offset (kafka-consumer-groups --reset-offsets), which computes and sends \
+                 windows anew from there"
+            );
+            self.give_up_for_good(recovery, why);
+        } else if read || recovery.assigning.is_some() {
             self.recover_next(recovery);
         } else {
-            let offset = metadata.checkpoint.unwrap_or(-1);
-            self.give_up_for_good(
-                recovery,
-                format!(
-                    "partition {partition}: its checkpoint is not at offset {offset} of the topic of checkpoints, where \
-                     the committed offset says it is; if that topic was deleted, stop every stream-aggregator of this \
-                     group and reset the partition's offset (kafka-consumer-groups --reset-offsets), which computes \
-                     and sends windows anew from there"
-                ),
-            );
+            self.give_up(recovery);
         }
+    }
+
+    fn not_sought(&mut self, recovery: Recovery, partition: i32, offset: i64, why: &str) {
+        if self.tried_in_vain(partition) {
+            let topic = &self.settings.topic;
+            let why = format!(
+                "topic {topic}, partition {partition}: it cannot be read from offset {offset} on, after \
+                 {POSITION_TRIES} tries: {why}"
+            );
+            self.give_up_for_good(recovery, why);
+        } else {
+            self.give_up(recovery);
+        }
+    }
+
+    /// Reads every partition back, unless that has been done often enough and nothing came of it.
+    pub(super) fn doubt(&mut self) {
+        let running: Vec<_> = self
+            .running()
+            .map(|(number, partition)| (number, partition.position()))
+            .collect();
+        self.forget();
+        let in_vain: Vec<_> = running
+            .into_iter()
+            .filter(|(number, _)| self.tried_in_vain(*number))
+            .map(|(number, offset)| format!("partition {number} at offset {offset}"))
+            .collect();
+        if !in_vain.is_empty() {
+            self.fail(format!(
+                "topic {}: the broker says that a position is not in the log, after {POSITION_TRIES} tries with the \
+                 committed offsets, which are: {}",
+                self.settings.topic,
+                in_vain.join(", ")
+            ));
+        }
+    }
+
+    /// Whether this try to read a partition from its committed offset was the last one.
+    fn tried_in_vain(&mut self, partition: i32) -> bool {
+        let tries = self.tries.entry(partition).or_default();
+        tries.position += 1;
+        tries.position >= POSITION_TRIES
     }
 
     /// Leaves what is left for the next tick. A rebalance must be answered all the same: with an absolute offset,
@@ -182,7 +240,7 @@ impl Machine {
 /// Where to read from, and what is known of what has been processed.
 fn start_of(partition: i32, committed: &Committed) -> Result<(i64, Option<Metadata>), String> {
     let Some((offset, metadata)) = &committed.offset else {
-        return if committed.has_checkpoint {
+        return if committed.has_checkpoint == Ok(true) {
             Err(format!(
                 "partition {partition}: the group's committed offset is gone (it expires when a group has been away \
                  for longer than the broker's offsets.retention.minutes), but there is a checkpoint, so that windows \

@@ -12,6 +12,9 @@ const OFFSET_TRIES: u32 = 3;
 const MOST_RECREATIONS: usize = 3;
 const RECREATIONS_WITHIN: Duration = Duration::from_secs(60);
 
+/// After so many transactions in a row that had to be aborted, the next one will have to be, too.
+const MOST_ABORTS: u32 = 10;
+
 impl Machine {
     pub(super) fn begin(&mut self) {
         if !self.transaction_open {
@@ -84,7 +87,19 @@ impl Machine {
             | (_, Answer::Failed(Trouble::Fenced(why))) => {
                 self.recreate(&why, now);
             }
+            (_, Answer::Failed(Trouble::Abort(why) | Trouble::Retry(why))) => self.refused(&why),
             (_, _) => self.start_abort(),
+        }
+    }
+
+    /// The transaction cannot be committed.
+    fn refused(&mut self, why: &str) {
+        self.start_abort();
+        self.aborts += 1;
+        if self.aborts >= MOST_ABORTS {
+            self.fail(format!(
+                "{MOST_ABORTS} transactions in a row had to be aborted, the last one because of: {why}"
+            ));
         }
     }
 
@@ -116,6 +131,7 @@ impl Machine {
         self.touched = false;
         self.closed = false;
         self.last_commit = Some(now);
+        self.aborts = 0;
         for slot in self.slots.values_mut() {
             if let Slot::Running(partition) = slot {
                 partition.committed();

@@ -8,6 +8,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 
+use crate::args::GroupProtocol;
+
 use super::metrics;
 use super::stream::{Input, Stream};
 
@@ -16,14 +18,20 @@ pub(super) struct Callbacks {
     stream: Mutex<Stream>,
     readings: String,
     kafka: HealthHandle,
+    protocol: GroupProtocol,
 }
 
+/// For how long the group's coordinator must have been there for a member that is told of no partitions to have none,
+/// milliseconds.
+const TOLD_OF_NONE_MS: i64 = 3_000;
+
 impl Callbacks {
-    pub(super) fn new(stream: Stream, kafka: HealthHandle) -> Self {
+    pub(super) fn new(stream: Stream, kafka: HealthHandle, protocol: GroupProtocol) -> Self {
         Self {
             readings: stream.readings.clone(),
             stream: Mutex::new(stream),
             kafka,
+            protocol,
         }
     }
 
@@ -71,6 +79,13 @@ impl ClientContext for Callbacks {
     fn stats(&self, statistics: Statistics) {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             self.kafka.ready();
+        }
+        if let Some(group) = &statistics.cgrp
+            && self.protocol == GroupProtocol::Consumer
+            && (group.state == "up" && group.join_state == "init" && group.stateage >= TOLD_OF_NONE_MS)
+        {
+            // the broker's own protocol calls nobody back for whom it has no partitions
+            self.stream().machine.joined();
         }
         let Some(topic) = statistics.topics.get(&self.readings) else {
             return;

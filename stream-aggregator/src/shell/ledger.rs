@@ -101,7 +101,11 @@ impl Ledger {
             }
         };
         Ok(Committed {
-            has_checkpoint: offset.is_none() && self.has_checkpoint(partition)?,
+            has_checkpoint: if offset.is_none() {
+                self.has_checkpoint(partition).map_err(Trouble::into_reason)
+            } else {
+                Ok(true) // it was not asked for
+            },
             offset,
             log_start,
             log_end,

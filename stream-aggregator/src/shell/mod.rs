@@ -2,6 +2,7 @@
 //! producer and a reader of checkpoints of its own; nothing is shared but the registry's schemas.
 
 mod callbacks;
+mod fitted;
 mod ledger;
 mod metrics;
 mod outputs;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Args, MANAGEMENT_PORT};
+use fitted::Room;
 use outputs::SchemaIds;
 use thread::Deps;
 
@@ -47,6 +49,9 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     };
     schemas.not_ready("registering schemas");
     let topics = args.kafka.topics();
+    let Some(room) = unless_stopped(&stop, Room::of(&args.kafka, &topics)).await? else {
+        return Ok(());
+    };
     let register = async {
         SchemaIds::register(&registry, &topics)
             .await
@@ -66,6 +71,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         args,
         instance,
         partitions,
+        room,
         ids,
         registry,
         health,

@@ -7,6 +7,7 @@ use avro::{
 use platform::{DeadLetter, LateReading, Source, Topics};
 use rdkafka::producer::BaseRecord;
 
+use super::fitted::{Fitted, Room};
 use super::producer::{Report, TransactionalProducer};
 use crate::machine::{Original, Output};
 
@@ -25,6 +26,7 @@ pub(super) struct SchemaIds {
 pub(super) struct Outputs {
     topics: Topics,
     ids: SchemaIds,
+    room: Room,
     buffer: Vec<u8>,
 }
 
@@ -47,17 +49,23 @@ impl SchemaIds {
 }
 
 impl Outputs {
-    pub(super) const fn new(topics: Topics, ids: SchemaIds) -> Self {
+    pub(super) const fn new(topics: Topics, ids: SchemaIds, room: Room) -> Self {
         Self {
             topics,
             ids,
+            room,
             buffer: Vec::new(),
         }
     }
 
     /// Sends `output` to the partition of that number: a farm has one number everywhere.
     pub(super) fn send(&mut self, producer: &mut TransactionalProducer, partition: i32, output: &Output) {
-        let Self { topics, ids, buffer } = self;
+        let Self {
+            topics,
+            ids,
+            room,
+            buffer,
+        } = self;
         buffer.clear();
         match output {
             Output::FarmWindow(closed) => {
@@ -97,8 +105,8 @@ impl Outputs {
                     window_start: *window_start,
                     source: source(topics, partition, original),
                 };
-                let record = untouched(&topics.late_readings, partition, original).headers(late.to_headers());
-                producer.send(record, Report::Failure);
+                let fitted = Fitted::of(original, late.to_headers(), room.late_readings);
+                producer.send(fitted.record(&topics.late_readings, partition), Report::Failure);
             }
             Output::DeadLetter { rejection, original } => {
                 let letter = DeadLetter {
@@ -106,9 +114,8 @@ impl Outputs {
                     source: Some(source(topics, partition, original)),
                     component: COMPONENT.into(),
                 };
-                let record =
-                    untouched(&topics.dead_letters, partition, original).headers(letter.to_headers());
-                producer.send(record, Report::Failure);
+                let fitted = Fitted::of(original, letter.to_headers(), room.dead_letters);
+                producer.send(fitted.record(&topics.dead_letters, partition), Report::Failure);
             }
         }
     }
@@ -129,17 +136,6 @@ fn encoded<'a>(
         .partition(partition)
         .key(key.as_bytes())
         .payload(payload)
-}
-
-fn untouched<'a>(
-    topic: &'a str,
-    partition: i32,
-    original: &'a Original,
-) -> BaseRecord<'a, [u8], [u8], usize> {
-    let mut record = BaseRecord::with_opaque_to(topic, 0).partition(partition);
-    record.key = original.key.as_deref();
-    record.payload = original.payload.as_deref();
-    record
 }
 
 fn source(topics: &Topics, partition: i32, original: &Original) -> Source {

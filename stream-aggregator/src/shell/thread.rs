@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::callbacks::Callbacks;
+use super::fitted::{LARGEST_MESSAGE, Room};
 use super::ledger::Ledger;
 use super::outputs::{Outputs, SchemaIds};
 use super::producer::TransactionalProducer;
@@ -28,6 +29,9 @@ const SHORT_POLL: Duration = Duration::from_millis(2);
 /// While records come without a pause, one tick for so many.
 const RECORDS_PER_TICK: u32 = 256;
 
+/// The client's default, bytes.
+const MOST_PER_BATCH: usize = 1_000_000;
+
 /// How long leaving the group may take.
 const LEAVE: Duration = Duration::from_secs(15);
 
@@ -38,6 +42,8 @@ pub(super) struct Deps {
     /// This process among those of the group.
     pub(super) instance: String,
     pub(super) partitions: i32,
+    /// How much the topics take.
+    pub(super) room: Room,
     pub(super) ids: SchemaIds,
     pub(super) registry: avro::Registry,
     pub(super) health: Health,
@@ -75,8 +81,10 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
     let args = &deps.args;
     let client_id = format!("{}-{}-{thread}", args.group_id(), deps.instance);
     let topics = args.kafka.topics();
-    let mut producer =
-        TransactionalProducer::new(producer_config(args, &client_id), args.group.transaction_timeout);
+    let mut producer = TransactionalProducer::new(
+        producer_config(args, &client_id, deps.room),
+        args.group.transaction_timeout,
+    );
     if !connect(&mut producer, &deps.stop)? {
         return Ok(None);
     }
@@ -84,11 +92,12 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
         thread,
         readings: topics.readings.clone(),
         machine: Machine::new(Settings {
+            topic: topics.readings.clone(),
             windows: args.windows.config()?,
             commit_interval: args.group.commit_interval,
         }),
         producer,
-        outputs: Outputs::new(topics.clone(), deps.ids),
+        outputs: Outputs::new(topics.clone(), deps.ids, deps.room),
         ledger: Ledger::new(
             &args.kafka,
             &client_id,
@@ -103,7 +112,7 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
         commit_began: Instant::now(),
         in_rebalance: false,
     };
-    let callbacks = Callbacks::new(stream, deps.health.component("kafka"));
+    let callbacks = Callbacks::new(stream, deps.health.component("kafka"), args.group.group_protocol);
     let consumer: GroupConsumer = consumer_config(args, &client_id, &deps.instance, thread)
         .create_with_context(callbacks)
         .context("kafka consumer")?;
@@ -215,7 +224,7 @@ fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16) ->
     config
 }
 
-fn producer_config(args: &Args, client_id: &str) -> ClientConfig {
+fn producer_config(args: &Args, client_id: &str, room: Room) -> ClientConfig {
     let mut config = args.kafka.producer_config(client_id);
     config
         .set("transactional.id", client_id)
@@ -224,7 +233,9 @@ fn producer_config(args: &Args, client_id: &str) -> ClientConfig {
             args.group.transaction_timeout.as_millis().to_string(),
         )
         // as much as the topics of checkpoints, late readings and dead letters take
-        .set("message.max.bytes", "10485760")
+        .set("message.max.bytes", LARGEST_MESSAGE.to_string())
+        // several records go as one message, which no topic may find too large
+        .set("batch.size", room.all.min(MOST_PER_BATCH).to_string())
         .set("linger.ms", "5");
     config
 }

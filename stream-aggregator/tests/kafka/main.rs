@@ -5,6 +5,7 @@
 )]
 
 mod kills;
+mod limits;
 mod oracle;
 mod restarts;
 mod rig;

@@ -115,6 +115,7 @@ pub(crate) fn recover(config: WindowConfig, commit: &Commit, log: &[Record]) -> 
             "the replay of record {index} closed {closed:?}"
         );
     }
+    windows.end_replay();
     assert!(
         !windows.take_closed_until_changed(),
         "the replay moved closed_until"

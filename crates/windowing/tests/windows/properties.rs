@@ -287,6 +287,45 @@ proptest! {
     }
 
     #[test]
+    fn a_restart_with_other_settings_counts_each_reading_once_and_tells_of_no_window_twice(
+        story in stories(),
+        changes in prop::collection::vec((1..30_i64, 0..8_i64, 1..5_i64), 120),
+    ) {
+        let mut windows = PartitionWindows::new(config());
+        let (mut counted, mut told) = (Vec::new(), Vec::new());
+        for (index, record) in story.log.iter().enumerate() {
+            let (outcome, closed) = drive(&mut windows, index, record);
+            told.extend(closed);
+            if let (Body::Reading(report, _), Some(Outcome::Accepted)) = (&record.body, outcome) {
+                counted.push((report.farm.clone(), report.event_time));
+            }
+            if let Some(tick) = story.ticks[index] {
+                told.extend(windows.advance(at(tick)));
+            }
+            if story.kills[index] {
+                let (size, grace, idle_after) = changes[index];
+                let secs = TimeDelta::from_secs;
+                let changed = WindowConfig::new(secs(size), secs(grace), secs(idle_after)).unwrap();
+                windows = recover(changed, &commit(&windows, index + 1), &story.log);
+            }
+        }
+        told.extend(windows.advance(story.log.last().unwrap().appended_at + TimeDelta::from_secs(LONG)));
+        prop_assert_eq!(told.iter().map(|window| window.farm.reading_count).sum::<u64>(), counted.len() as u64);
+        told.sort_by(|a, b| (&a.farm.farm_id, a.farm.window_start).cmp(&(&b.farm.farm_id, b.farm.window_start)));
+        for pair in told.windows(2) {
+            prop_assert!(
+                pair[0].farm.farm_id != pair[1].farm.farm_id || pair[0].farm.window_end <= pair[1].farm.window_start,
+                "{:?} and {:?} overlap", pair[0].farm, pair[1].farm
+            );
+        }
+        for window in &told {
+            let (farm_id, span) = (&window.farm.farm_id, window.farm.window_start..window.farm.window_end);
+            let within = counted.iter().filter(|(farm, event)| farm == farm_id.as_str() && span.contains(event));
+            prop_assert_eq!(window.farm.reading_count, within.count() as u64);
+        }
+    }
+
+    #[test]
     fn order_within_grace_does_not_matter(
         readings in prop::collection::btree_map((0..200_i64, 0..3_u8), (0..5_u8, 0..GRACE), 1..80),
     ) {

@@ -5,6 +5,81 @@ use expect_test::expect;
 use crate::script::check;
 
 #[test]
+fn a_restart_with_less_grace_loses_nothing_that_was_counted() {
+    check(
+        "
+        read A/T1 10:00:50
+        read A/T1 10:01:05
+        read A/T1 10:00:58
+        recover grace=1s
+        state
+        read A/T1 10:00:59
+        ",
+        &expect![[r#"
+            read A/T1 10:00:50                  accepted
+            read A/T1 10:01:05                  accepted
+            read A/T1 10:00:58                  accepted
+            recover grace=1s                    from offset 0 to 3
+            state                               2 open, needs 0 of 3, closed: A until 10:00
+            read A/T1 10:00:59                  late for 10:00 by 4 s
+                A 10:00 |··········11| 10:01 STREAM_TIME: 2 read, wind 8 T1 to 8 T1
+        "#]],
+    );
+}
+
+#[test]
+fn a_restart_with_longer_windows_goes_on_where_the_former_ones_end() {
+    check(
+        "
+        read A/T1 10:00:50
+        read A/T1 10:01:20
+        read A/T1 10:01:21
+        recover size=300s
+        read A/T1 10:00:59
+        read A/T1 10:05:10
+        state
+        ",
+        &expect![[r#"
+            read A/T1 10:00:50                  accepted
+            read A/T1 10:01:20                  accepted
+                A 10:00 |··········1·| 10:01 STREAM_TIME: 1 read, wind 8 T1 to 8 T1
+            read A/T1 10:01:21                  accepted
+            recover size=300s                   from offset 1 to 3
+            read A/T1 10:00:59                  late for 10:00 by 0 s
+            read A/T1 10:05:10                  accepted
+                A 10:01 |····*·······| 10:05 STREAM_TIME: 2 read, wind 8 T1 to 8 T1
+            state                               1 open, needs 4 of 5, closed: A until 10:05
+        "#]],
+    );
+}
+
+#[test]
+fn a_restart_with_shorter_windows_splits_what_is_open() {
+    check(
+        "
+        read A/T1 10:00:50
+        read A/T1 10:01:20
+        read A/T1 10:01:21
+        recover size=20s
+        tick +0s
+        state
+        tick +60s
+        ",
+        &expect![[r#"
+            read A/T1 10:00:50                  accepted
+            read A/T1 10:01:20                  accepted
+                A 10:00 |··········1·| 10:01 STREAM_TIME: 1 read, wind 8 T1 to 8 T1
+            read A/T1 10:01:21                  accepted
+            recover size=20s                    from offset 1 to 3
+            tick +0s                            log time 0 s
+            state                               1 open, needs 1 of 3, closed: A until 10:01
+            tick +60s                           log time 60 s
+                A 10:01:20 || 10:01:40 IDLE: 2 read, wind 8 T1 to 8 T1
+        "#]],
+    );
+}
+
+#[test]
 fn a_restart_reads_on_from_the_first_record_that_changed_an_open_window() {
     check(
         "

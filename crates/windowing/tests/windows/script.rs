@@ -3,7 +3,8 @@
 //! - `read A/T1 10:00:05 [wind=8]`: a valid reading, appended now (log time moves only when told to)
 //! - `reject A/T1 10:00:05`: one that broke a rule; `other`: a record that windows cannot take
 //! - `log +6s`: log time moves on, which the next record will show; `tick +6s`: it runs on by itself at the end
-//! - `recover`: the process is killed, and another one starts from what was committed after the last record
+//! - `recover [grace=1s]`: the process is killed, and another one starts from what was committed after the last
+//!   record, maybe with another `grace` or `size`
 //! - `state`: what is open, what a restart needs, and what the checkpoint holds
 
 use std::collections::BTreeMap;
@@ -69,6 +70,10 @@ impl Run {
                 (self.log_time(), self.windows.advance(self.now))
             }
             ["recover"] => (self.recover(), Vec::new()),
+            ["recover", change] => {
+                self.change(change);
+                (self.recover(), Vec::new())
+            }
             ["state"] => (self.state(), Vec::new()),
             _ => panic!("no such event: {line}"),
         };
@@ -112,6 +117,17 @@ impl Run {
         format!("from offset {} to {}", commit.offset, commit.position)
     }
 
+    fn change(&mut self, change: &str) {
+        let (what, length) = change.split_once('=').unwrap();
+        let length = seconds(&format!("+{length}"));
+        let (size, grace) = match what {
+            "size" => (length, self.config.grace()),
+            "grace" => (self.config.size(), length),
+            _ => panic!("no such setting: {what}"),
+        };
+        self.config = WindowConfig::new(size, grace, self.config.idle_after()).unwrap();
+    }
+
     fn state(&self) -> String {
         let commit = commit(&self.windows, self.log.len());
         let closed: Vec<_> = commit
@@ -144,7 +160,12 @@ impl Run {
     fn draw(&mut self, closed: &ClosedWindow) {
         let farm = &closed.farm;
         let key = (farm.farm_id.to_string(), farm.window_start);
-        let drawing: String = self.drawings.remove(&key).unwrap().into_iter().collect();
+        let drawing: String = self
+            .drawings
+            .remove(&key)
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         let wind = farm.metrics.get(Metric::WindSpeed).unwrap();
         let (min, max) = (wind.min(), wind.max());
         writeln!(

@@ -232,7 +232,7 @@ impl Broker {
             offset: self.committed.get(&partition).cloned(),
             log_start: log.map_or(0, Log::start),
             log_end: log.map_or(0, Log::end),
-            has_checkpoint: self.results.has_checkpoint(partition),
+            has_checkpoint: Ok(self.results.has_checkpoint(partition)),
         }
     }
 

@@ -180,6 +180,144 @@ fn the_answer_to_a_commit_is_waited_for() {
 }
 
 #[test]
+fn a_restart_with_less_grace_counts_what_was_counted_and_then_closes() {
+    let mut stage = Stage::started(&[
+        (0.0, "north T1 1 5"),
+        (1.0, "north T1 12 5"),
+        (2.0, "north T1 2 5"),
+    ]);
+    stage.read();
+    stage.commit();
+    stage.restart_with_grace(1);
+    stage.append(&[(3.0, "north T1 3 5")]);
+    stage.settle();
+    assert_eq!(
+        stage.outputs()[..3],
+        ["north at 0: 2 by stream time", "  T1", "3 late by 1000 ms"]
+    );
+}
+
+#[test]
+fn transactions_that_are_refused_again_and_again_end_the_program() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    for _ in 0..10 {
+        assert_eq!(stage.process.failed, None);
+        stage.plan(
+            |question| *question == Question::Drain,
+            Trouble::Abort("message too large".into()),
+        );
+        stage.tick(1_000); // takes the partition up again
+        stage.read();
+        stage.tick(1_000);
+    }
+    let why = stage.process.failed.unwrap();
+    assert!(
+        why.contains("10 transactions in a row") && why.contains("message too large"),
+        "{why}"
+    );
+}
+
+#[test]
+fn now_and_then_a_transaction_may_be_refused() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    for round in 0..30 {
+        if round % 3 < 2 {
+            let trouble = Trouble::Abort("it was decided so".into());
+            stage.plan(|question| *question == Question::Drain, trouble);
+        } else {
+            stage.append(&[(1.0, "north T1 1 5")]);
+        }
+        stage.tick(1_000);
+        stage.read();
+        stage.tick(1_000);
+        assert_eq!(stage.process.failed, None);
+    }
+}
+
+/// Ends, with such words, when that question is always answered with trouble: in a rebalance, or when partitions that
+/// are there already are read back.
+fn ends_when(applies: fn(&Question) -> bool, in_rebalance: bool, words: &[&str]) {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5"), (1.0, "north T1 13 5")]);
+    stage.read();
+    stage.commit();
+    for _ in 0..200 {
+        stage.plan(applies, Trouble::Retry("no such topic".into()));
+    }
+    if in_rebalance {
+        stage.revoke(false);
+        stage.assign(0);
+    } else {
+        stage.process.happen(Input::OutOfRange, &mut stage.broker);
+        stage.wait(60);
+    }
+    let why = stage.process.failed.as_ref().expect("it has ended");
+    assert!(words.iter().all(|word| why.contains(word)), "{why}");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_not_looked_for_for_ever() {
+    let is_asked: fn(&Question) -> bool = |question| matches!(question, Question::ReadCheckpoint { .. });
+    for in_rebalance in [true, false] {
+        let words = [
+            "partition 0: its checkpoint cannot be read at offset 0",
+            "no such topic",
+        ];
+        ends_when(is_asked, in_rebalance, &words);
+    }
+}
+
+#[test]
+fn a_position_that_cannot_be_sought_is_not_sought_for_ever() {
+    let is_asked: fn(&Question) -> bool = |question| matches!(question, Question::Seek { .. });
+    let words = [
+        "topic readings, partition 0",
+        "from offset 1 on",
+        "50 tries",
+        "no such topic",
+    ];
+    ends_when(is_asked, false, &words);
+}
+
+#[test]
+fn a_position_that_is_said_not_to_be_there_again_and_again_is_named() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5"), (1.0, "north T1 13 5")]);
+    stage.read();
+    stage.commit();
+    for _ in 0..49 {
+        stage.process.happen(Input::OutOfRange, &mut stage.broker);
+        stage.tick(50);
+        assert_eq!(stage.process.failed, None);
+    }
+    stage.process.happen(Input::OutOfRange, &mut stage.broker);
+    let why = stage.process.failed.unwrap();
+    assert!(
+        why.contains("topic readings") && why.contains("partition 0 at offset 1"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_position_that_is_there_after_all_is_forgotten() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    for round in 0..200 {
+        stage.process.happen(Input::OutOfRange, &mut stage.broker);
+        stage.tick(50);
+        if round % 20 == 0 {
+            stage.read();
+        }
+        assert_eq!(stage.process.failed, None);
+    }
+}
+
+#[test]
+fn a_member_of_the_group_without_partitions_is_ready() {
+    let mut stage = Stage::of(&[]);
+    assert_eq!(stage.hindrances(), [Hindrance::NotJoined]);
+    stage.process.machine.joined();
+    assert_eq!(stage.hindrances(), []);
+}
+
+#[test]
 fn a_producer_that_is_refused_again_and_again_ends_the_program() {
     let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
     for _ in 0..4 {

@@ -22,6 +22,7 @@ const TRANSACTION_TIMEOUT: Ms = 30_000;
 pub(crate) fn settings() -> Settings {
     let secs = TimeDelta::from_secs;
     Settings {
+        topic: "readings".to_owned(),
         windows: WindowConfig::new(secs(10), secs(3), secs(5)).unwrap(),
         commit_interval: Duration::from_secs(1),
     }
@@ -77,6 +78,16 @@ impl Stage {
     /// The process is gone, and another one, which that one knows nothing of, is given the partition.
     pub(crate) fn restart(&mut self) {
         self.replace();
+        self.start();
+    }
+
+    /// The same, and the other one has less grace.
+    pub(crate) fn restart_with_grace(&mut self, grace_s: i64) {
+        let secs = TimeDelta::from_secs;
+        self.starts += 1;
+        let mut traits = traits(self.starts, self.mistake);
+        traits.settings.windows = WindowConfig::new(secs(10), secs(grace_s), secs(5)).unwrap();
+        self.process = Process::start(traits, &mut self.broker, Dice::new(u64::from(self.starts)));
         self.start();
     }
 
