@@ -13,9 +13,6 @@ use testkit::Stack;
 /// How long the broker may take for the last of them.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// They lie in one day, in 20 hours of it: what a day's partition holds does not depend on how many turbines there are.
-const SPAN: TimeDelta = TimeDelta::from_secs(20 * 3_600);
-
 /// Every how many readings one is sent twice, of 5 in a hundred.
 const EVERY_TWENTIETH: u64 = 20;
 
@@ -29,6 +26,10 @@ pub struct Shape {
     pub readings: u64,
     /// Turbines, which take turns.
     pub turbines: u64,
+    /// Farms that they stand in; none is as [`Shape::farms`] says.
+    pub farms: Option<u64>,
+    /// The event time that they go over.
+    pub span: TimeDelta,
     /// Whether one reading in twenty is sent twice.
     pub duplicates: bool,
 }
@@ -40,6 +41,8 @@ pub struct Corpus {
     pub shape: Shape,
     /// Where they are.
     pub stack: Stack,
+    /// Partitions of the topic.
+    pub partitions: u64,
     /// Records in the topic.
     pub records: u64,
 }
@@ -64,21 +67,32 @@ impl Shape {
     /// The day of all of them.
     pub const DAY: &'static str = "2025-11-20";
 
-    /// Farms: as many as there are partitions and tens of turbines, at most ten for each partition.
+    /// 20 hours of one day: what a day's partition holds does not depend on how many turbines there are.
+    pub const WITHIN_A_DAY: TimeDelta = TimeDelta::from_secs(20 * 3_600);
+
+    /// Farms: as many as are wanted, else as there are partitions and tens of turbines, at most ten for each partition.
     pub fn farms(&self, partitions: u64) -> u64 {
-        (self.turbines / 10).clamp(partitions, partitions * 10)
+        self.farms
+            .unwrap_or_else(|| (self.turbines / 10).clamp(partitions, partitions * 10))
+    }
+
+    /// The event time of the reading of this number.
+    pub fn event_time(&self, number: u64) -> Timestamp {
+        let share = |of: i64| i128::from(of) * i128::from(number) / i128::from(self.readings.max(1));
+        let micros = i64::try_from(share(self.span.as_micros())).unwrap_or(i64::MAX);
+        midnight() + TimeDelta::from_micros(micros)
     }
 
     /// The reading of this number.
     fn reading(&self, number: u64, names: &[(String, String)]) -> RawReading<'_> {
         let turn = usize::try_from(number % self.turbines).expect("as many as there are names");
         let (farm, turbine) = &names[turn];
-        let step = SPAN.as_micros() / i64::try_from(self.readings).unwrap_or(i64::MAX).max(1);
+        let event_time = self.event_time(number);
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         RawReading {
             farm_id: farm.clone().into(),
             turbine_id: turbine.clone().into(),
-            event_time: midnight() + TimeDelta::from_micros(number * step),
+            event_time,
             sequence: Some(number / i64::try_from(self.turbines).unwrap_or(1)),
             metrics: metrics(number),
             operating_status: Some(OperatingStatus::Generating),
@@ -128,6 +142,7 @@ impl Corpus {
         appender.flush()?;
         Ok(Self {
             shape,
+            partitions,
             records: appender.records,
             stack: appender.stack,
         })
@@ -247,6 +262,8 @@ mod tests {
             let shape = Shape {
                 readings: 50_000,
                 turbines,
+                farms: None,
+                span: Shape::WITHIN_A_DAY,
                 duplicates: false,
             };
             let names = shape.names(6);
@@ -258,8 +275,8 @@ mod tests {
                     reading.turbine_id.to_string(),
                     reading.event_time,
                 ));
-                assert!(reading.event_time < midnight() + SPAN);
-                validate(reading, midnight() + SPAN, &Limits::default()).unwrap();
+                assert!(reading.event_time < midnight() + Shape::WITHIN_A_DAY);
+                validate(reading, midnight() + Shape::WITHIN_A_DAY, &Limits::default()).unwrap();
             }
             assert_eq!(keys.len(), 50_000);
         }
@@ -270,6 +287,8 @@ mod tests {
         let shape = |turbines| Shape {
             readings: 1,
             turbines,
+            farms: None,
+            span: Shape::WITHIN_A_DAY,
             duplicates: false,
         };
         assert_eq!(shape(10).farms(6), 6);

@@ -6,4 +6,4 @@ pub mod machine;
 mod shell;
 
 pub use args::{Args, Command, GroupArgs, GroupProtocol, MANAGEMENT_PORT, WindowArgs};
-pub use shell::run;
+pub use shell::{consumer_config, run};

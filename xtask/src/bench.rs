@@ -22,7 +22,17 @@ struct Benchmark {
     driver: Driver,
 }
 
-const BENCHMARKS: [Benchmark; 2] = [
+const BENCHMARKS: [Benchmark; 3] = [
+    Benchmark {
+        name: "aggregator",
+        about: "Readings per second and per CPU second of the aggregator against reading the topic alone",
+        driver: Driver {
+            binary: "bench-aggregator",
+            packages: &["bench", "stream-aggregator"],
+            servers: &[Service::Kafka, Service::Registry],
+            measured: true,
+        },
+    },
     Benchmark {
         name: "sink",
         about: "Rows per second of the sink against psql's \\copy of the same rows into the same table",

@@ -25,6 +25,8 @@ use fitted::Room;
 use outputs::SchemaIds;
 use thread::Deps;
 
+pub use thread::consumer_config;
+
 /// How long a clean end may take, all threads together.
 const STOP: Duration = Duration::from_secs(20);
 

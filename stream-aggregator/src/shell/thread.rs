@@ -187,7 +187,8 @@ fn leave(consumer: &GroupConsumer) -> anyhow::Result<()> {
         .map_or(Ok(()), |why| Err(anyhow!(why)))
 }
 
-fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16) -> ClientConfig {
+/// The settings of the consumer of stream thread `thread`; of use too to whoever measures what reading alone costs.
+pub fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16) -> ClientConfig {
     let mut config = args.kafka.client_config(client_id);
     let group = &args.group;
     config

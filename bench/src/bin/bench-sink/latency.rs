@@ -23,6 +23,8 @@ pub(crate) async fn measure(turbines: u64, database: &Database, sink_args: &str)
     let shape = Shape {
         readings: READINGS,
         turbines,
+        farms: None,
+        span: Shape::WITHIN_A_DAY,
         duplicates: false,
     };
     let mut appender = Appender::to_new_topic(shape, 6).await?;

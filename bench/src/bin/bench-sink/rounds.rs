@@ -140,6 +140,8 @@ impl Benchmark {
         let shape = |readings, turbines, duplicates| Shape {
             readings,
             turbines,
+            farms: None,
+            span: Shape::WITHIN_A_DAY,
             duplicates,
         };
         let (all, part) = (self.args.readings, self.args.part_readings);

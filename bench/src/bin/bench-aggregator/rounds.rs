@@ -1,0 +1,250 @@
+//! All that is measured, round by round, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use bench::{Corpus, Ratio, Series, Shape, Table, Target, describe_machine, grouped};
+use domain::TimeDelta;
+
+use crate::aggregate;
+use crate::args::{Args, Comparison};
+use crate::measurement::Measurement;
+use crate::peer::{Guarantee, KafkaStreams, Store};
+use crate::worker;
+
+const FARMS: u64 = 60;
+const TURBINES_PER_FARM: u64 = 20;
+
+/// One thing that is measured in each round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Drain { threads: u16 },
+    Aggregate { threads: u16 },
+    KafkaStreams(Store, Guarantee),
+}
+
+/// Everything that is needed for the rounds.
+pub(crate) struct Benchmark {
+    args: Args,
+    corpus: Corpus,
+    kafka_streams: Option<KafkaStreams>,
+    measured: BTreeMap<Subject, Vec<Measurement>>,
+}
+
+impl Benchmark {
+    /// Fills the topic.
+    pub(crate) async fn prepare(args: Args) -> Result<Self> {
+        println!("{}", describe_machine());
+        let turbines = FARMS * TURBINES_PER_FARM;
+        let shape = Shape {
+            readings: args.readings,
+            turbines,
+            farms: Some(FARMS),
+            span: seconds(args.readings / turbines),
+            duplicates: false,
+        };
+        let corpus = Corpus::send(shape, args.partitions)
+            .await
+            .context("filling the topic")?;
+        let wants_peers = args.only.contains(&Comparison::Peers);
+        Ok(Self {
+            kafka_streams: wants_peers.then(KafkaStreams::build).transpose()?,
+            args,
+            corpus,
+            measured: BTreeMap::new(),
+        })
+    }
+
+    /// Measures, and tells.
+    pub(crate) fn run(mut self) -> Result<()> {
+        for round in 1..=self.args.rounds {
+            let mut subjects = self.subjects();
+            // who is first pays for what the one before has left behind, so not always the same
+            if round % 2 == 0 {
+                subjects.reverse();
+            }
+            for subject in subjects {
+                let measurement = self
+                    .measure(subject, round)
+                    .with_context(|| format!("measuring {subject} in round {round}"))?;
+                println!(
+                    "round {round}: {subject:<38} {:>10} records/s, {:.2} µs CPU, {:>4.0} MiB",
+                    grouped(measurement.records_per_s()),
+                    measurement.cpu_micros_per_record(),
+                    measurement.peak_mib(),
+                );
+                self.measured.entry(subject).or_default().push(measurement);
+            }
+        }
+        println!("\n{}", self.table());
+        for ratio in self.ratios() {
+            println!("{}", ratio.json());
+        }
+        Ok(())
+    }
+
+    fn wants(&self, comparison: Comparison) -> bool {
+        self.args.only.contains(&comparison)
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        let mut subjects = Vec::new();
+        if self.wants(Comparison::Drain) {
+            for threads in [1, 2] {
+                subjects.extend([Subject::Drain { threads }, Subject::Aggregate { threads }]);
+            }
+        } else {
+            subjects.push(Subject::Aggregate { threads: 2 });
+        }
+        if self.wants(Comparison::Peers) {
+            subjects.extend(peers());
+        }
+        subjects
+    }
+
+    fn measure(&self, subject: Subject, round: u64) -> Result<Measurement> {
+        match subject {
+            Subject::Drain { threads } => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.envs(self.corpus.stack.environment()).args([
+                    "drain",
+                    "--threads",
+                    &threads.to_string(),
+                ]);
+                worker::measure(&mut command, self.corpus.records)
+            }
+            Subject::Aggregate { threads } => {
+                // each run is a group of its own and reads everything again
+                let group = format!("{}aggregate-{threads}-{round}", self.corpus.stack.topic_prefix);
+                aggregate::work_off(&self.corpus, &group, threads, &self.args.aggregator_args)
+            }
+            Subject::KafkaStreams(store, guarantee) => {
+                let peer = self.kafka_streams.as_ref().context("the peer is not built")?;
+                let prefix = &self.corpus.stack.topic_prefix;
+                let application = format!("{prefix}peer-{store}-{guarantee}-{round}");
+                peer.work_off(&self.corpus, &application, store, guarantee)
+            }
+        }
+    }
+
+    fn series(&self, subject: Subject, figure: impl Fn(&Measurement) -> f64) -> Series {
+        self.measured
+            .get(&subject)
+            .into_iter()
+            .flatten()
+            .map(figure)
+            .collect()
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new(&[
+            "median of the rounds",
+            "records/s",
+            "least",
+            "most",
+            "own CPU µs/record",
+            "CPUs busy",
+            "peak MiB",
+        ]);
+        for &subject in self.measured.keys() {
+            let of = |figure: &dyn Fn(&Measurement) -> f64| self.series(subject, figure).median();
+            let rates = self.series(subject, Measurement::records_per_s);
+            table.row([
+                subject.to_string(),
+                grouped(rates.median()),
+                grouped(rates.least()),
+                grouped(rates.most()),
+                format!("{:.2}", of(&Measurement::cpu_micros_per_record)),
+                format!("{:.2}", of(&Measurement::cpus_busy)),
+                format!("{:.0}", of(&Measurement::peak_mib)),
+            ]);
+        }
+        table
+    }
+
+    fn ratios(&self) -> Vec<Ratio> {
+        let mut ratios = Vec::new();
+        let mut tell = |name: String, rounds: Series, target| {
+            ratios.push(Ratio {
+                benchmark: "aggregator",
+                name,
+                rounds,
+                target,
+            });
+        };
+        if self.wants(Comparison::Drain) {
+            for threads in [1, 2] {
+                let compare = |figure: &dyn Fn(&Measurement) -> f64| {
+                    self.series(Subject::Aggregate { threads }, figure)
+                        .over(&self.series(Subject::Drain { threads }, figure))
+                };
+                tell(
+                    format!("records/s to drain's, {threads} threads"),
+                    compare(&Measurement::records_per_s),
+                    Target::AtLeast(0.75),
+                );
+                tell(
+                    format!("CPU per record to drain's, {threads} threads"),
+                    compare(&Measurement::cpu_micros_per_record),
+                    Target::AtMost(1.6),
+                );
+            }
+        }
+        if self.wants(Comparison::Peers) {
+            let own =
+                |figure: &dyn Fn(&Measurement) -> f64| self.series(Subject::Aggregate { threads: 2 }, figure);
+            let best = |figure: &dyn Fn(&Measurement) -> f64| self.best_peer(figure);
+            tell(
+                "records per CPU second to the best Kafka Streams'".to_owned(),
+                best(&Measurement::cpu_micros_per_record).over(&own(&Measurement::cpu_micros_per_record)),
+                Target::AtLeast(4.0),
+            );
+            let least = |one: &Measurement| 1.0 / one.records_per_s();
+            tell(
+                "records/s to the best Kafka Streams'".to_owned(),
+                best(&least).over(&own(&least)),
+                Target::AtLeast(3.5),
+            );
+            tell(
+                "memory to the leanest Kafka Streams'".to_owned(),
+                own(&Measurement::peak_mib).over(&best(&Measurement::peak_mib)),
+                Target::AtMost(1.0 / 6.0),
+            );
+        }
+        ratios
+    }
+
+    /// Round by round, the least that any of the peer's variants has of this figure.
+    fn best_peer(&self, figure: impl Fn(&Measurement) -> f64) -> Series {
+        let rounds = self.measured.values().map(Vec::len).max().unwrap_or_default();
+        let of_round = |round: usize| {
+            peers()
+                .filter_map(|subject| Some(figure(self.measured.get(&subject)?.get(round)?)))
+                .fold(f64::INFINITY, f64::min)
+        };
+        (0..rounds).map(of_round).collect()
+    }
+}
+
+/// Every variant of the peer.
+fn peers() -> impl Iterator<Item = Subject> {
+    Store::ALL
+        .into_iter()
+        .flat_map(|store| Guarantee::ALL.map(|guarantee| Subject::KafkaStreams(store, guarantee)))
+}
+
+fn seconds(count: u64) -> TimeDelta {
+    TimeDelta::from_secs(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&match self {
+            Self::Drain { threads } => format!("drain, {threads} threads"),
+            Self::Aggregate { threads } => format!("aggregator, {threads} threads"),
+            Self::KafkaStreams(store, guarantee) => format!("Kafka Streams, {store}, {guarantee}"),
+        })
+    }
+}
