@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
@@ -16,6 +17,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing_actix_web::TracingLogger;
 use utoipa_actix_web::AppExt;
 
 use crate::args::{Args, DatabaseArgs};
@@ -25,6 +27,8 @@ use crate::ingest::{Ingest, Repeats};
 use crate::kafka::{self, LogEnds, Publisher};
 use crate::line_protocol::LineMap;
 use crate::live::{Feed, FeedSettings};
+use crate::middleware::Protection;
+use crate::routes::Methods;
 use crate::{middleware, openapi, routes};
 
 /// How long a request waits for a connection to the database before it is told to come again.
@@ -136,7 +140,7 @@ fn serve(
 ) -> anyhow::Result<Server> {
     let feed = web::Data::new(feed);
     let log_ends = web::Data::new(log_ends);
-    let keys = web::Data::new(Keys::new(database.clone()));
+    let keys = web::Data::new(Keys::new(database.clone(), args.api.quotas()));
     let database = web::Data::new(database);
     let ingest = web::Data::new(Ingest {
         publisher,
@@ -150,13 +154,17 @@ fn serve(
     let health = web::Data::new(health.clone());
     let legacy = web::Data::new(args.legacy.clone());
     let body_limits = web::Data::new(args.api.body_limits());
+    let protection = web::Data::new(Protection { is_encrypted: false });
+    let origins = args.api.cors_origins.clone();
     let server = HttpServer::new(move || {
         let (app, document) = App::new()
             .into_utoipa_app()
             .openapi(openapi::head())
             .configure(routes::configure)
             .split_for_parts();
-        app.configure(|config| routes::documentation(config, openapi::finish(document)))
+        let document = openapi::finish(document);
+        app.app_data(web::Data::new(Methods::of(&document)))
+            .configure(|config| routes::documentation(config, document))
             .app_data(database.clone())
             .app_data(keys.clone())
             .app_data(ingest.clone())
@@ -168,9 +176,13 @@ fn serve(
             .app_data(line_map.clone())
             .app_data(health.clone())
             .default_service(web::to(routes::nowhere))
-            .wrap(actix_web::middleware::from_fn(middleware::observe))
-            .wrap(tracing_actix_web::TracingLogger::<middleware::RequestSpan>::new())
-            .wrap(actix_web::middleware::Compress::default())
+            .app_data(protection.clone())
+            // from within outwards
+            .wrap(Condition::new(!origins.is_empty(), middleware::cors(&origins)))
+            .wrap(from_fn(middleware::protect))
+            .wrap(from_fn(middleware::observe))
+            .wrap(TracingLogger::<middleware::RequestSpan>::new())
+            .wrap(Compress::default())
     });
     let server = server
         .on_connect(|connection, _| bound_silence(connection))

@@ -1,6 +1,7 @@
 //! What can be set, and whether it makes sense.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use platform::program::UsageError;
 use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::auth::KeyHash;
+use crate::auth::{KeyHash, Quotas};
 use crate::handlers::BodyLimits;
 use crate::key_command::KeyCommand;
+use crate::middleware::Origin;
 
 /// The port of health and metrics.
 pub const MANAGEMENT_PORT: u16 = 9104;
@@ -92,6 +94,16 @@ pub struct ApiArgs {
     /// The most readings of one request (1 to 1000000); more are a 413
     #[arg(long, env = "API_MAX_READINGS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_readings: u32,
+
+    /// How many requests a second a key may make that has no limit of its own, and as many at once (1 to 1000000); no
+    /// limit if it is not set. Each process of the API counts by itself
+    #[arg(long, env = "API_RATE_LIMIT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate_limit: Option<u32>,
+
+    /// The origins of the pages that may ask this API from a browser (CORS), `scheme://host[:port]`, with commas between
+    /// them, or `*` for all; none by default, and the API's own page needs none
+    #[arg(long, env = "API_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
 
     /// What the measurements, tags and fields of InfluxDB's line protocol mean: a JSON file of tables, which come beside
     /// or instead of those that are built in (`reading` with our own names, and `wind_turbine`)
@@ -201,6 +213,11 @@ impl ApiArgs {
         }
     }
 
+    /// How often those may come that have no limit of their own.
+    pub fn quotas(&self) -> Quotas {
+        Quotas::new(self.rate_limit.and_then(NonZeroU32::new))
+    }
+
     /// How much a request may bring.
     pub const fn body_limits(&self) -> BodyLimits {
         BodyLimits {
@@ -278,6 +295,7 @@ mod tests {
         assert!(refusal(&["--database-url", "nonsense"]).starts_with("--database-url is unusable"));
         assert!(Args::try_parse_from(["api", "--legacy-time-zone", "Mars/Olympus"]).is_err());
         assert!(Args::try_parse_from(["api", "--legacy-farm-id", "a b"]).is_err());
+        assert!(Args::try_parse_from(["api", "--cors-origins", "wind.example"]).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a request can fail by, told the same way everywhere: `application/problem+json` (RFC 9457).
 
+use std::num::NonZeroU32;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
@@ -29,6 +31,14 @@ pub enum ApiError {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// There is something, but this cannot be done to it.
+    #[error("{detail}")]
+    MethodNotAllowed {
+        /// In words.
+        detail: String,
+        /// What can be done instead.
+        allowed: String,
+    },
     /// Parameters make no sense, each with its reason.
     #[error("{}", summary(.0))]
     Parameters(Vec<ParameterError>),
@@ -57,6 +67,12 @@ pub enum ApiError {
     TooSlow {
         /// The limit.
         limit_seconds: u64,
+    },
+    /// Requests come faster than the key allows.
+    #[error("this key is good for {limit_per_second} requests a second")]
+    RateLimited {
+        /// The limit.
+        limit_per_second: NonZeroU32,
     },
     /// It cannot be done to what is there as it is.
     #[error("{0}")]
@@ -159,6 +175,11 @@ impl ApiError {
             Self::ScopeMissing(_) => ("urn:veleta:problem:scope", "Scope missing", StatusCode::FORBIDDEN),
             Self::FarmForbidden(_) => ("urn:veleta:problem:farm", "Farm not open", StatusCode::FORBIDDEN),
             Self::NotFound(_) => ("urn:veleta:problem:not-found", "Not found", StatusCode::NOT_FOUND),
+            Self::MethodNotAllowed { .. } => (
+                "urn:veleta:problem:method",
+                "Method not allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
             Self::Parameters(_) => (
                 "urn:veleta:problem:parameters",
                 "Bad parameters",
@@ -184,6 +205,11 @@ impl ApiError {
                 "urn:veleta:problem:too-slow",
                 "Body too slow",
                 StatusCode::REQUEST_TIMEOUT,
+            ),
+            Self::RateLimited { .. } => (
+                "urn:veleta:problem:rate-limited",
+                "Too many requests",
+                StatusCode::TOO_MANY_REQUESTS,
             ),
             Self::Conflict(_) => ("urn:veleta:problem:conflict", "Conflict", StatusCode::CONFLICT),
             Self::KeyReused => (
@@ -226,12 +252,19 @@ impl ApiError {
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"veleta\""));
         }
+        if let Self::MethodNotAllowed { allowed, .. } = self {
+            response.insert_header((header::ALLOW, allowed.as_str()));
+        }
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             response.insert_header((header::ACCEPT_ENCODING, "gzip"));
         }
         if status == StatusCode::REQUEST_TIMEOUT {
             // what is still to come of the body is not waited for
             response.force_close();
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // by then there is room for as many as go at once
+            response.insert_header((header::RETRY_AFTER, 1));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));

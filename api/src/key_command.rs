@@ -61,7 +61,7 @@ pub struct CreateArgs {
     #[arg(long, value_parser = some_lifetime)]
     pub expires_in: Option<Duration>,
 
-    /// How many requests a second it is meant to make (1 to 1000000); kept and told, but not enforced yet
+    /// How many requests a second it may make, and as many at once (1 to 1000000); by default the API's `--rate-limit`
     #[arg(long, value_parser = rate_limit)]
     pub rate_limit: Option<NonZeroU32>,
 }

@@ -25,6 +25,7 @@ pub mod model;
 pub mod openapi;
 pub mod page;
 pub mod params;
+pub mod provisional;
 pub mod queries;
 pub mod rolling;
 pub mod routes;

@@ -95,9 +95,26 @@ pub enum Failures {
     /// There is no such thing
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
+    /// Requests come faster than the key allows; `Retry-After` says when to ask again
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooOften(Problem),
     /// The database or Kafka is away; `Retry-After` says when to ask again
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
+}
+
+/// The failures of requests with a body, besides.
+#[derive(IntoResponses)]
+pub enum BodyFailures {
+    /// The body did not come in time
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(Problem),
+    /// The body is too large, or has too many readings
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body is packed otherwise than by gzip
+    #[response(status = 415, content_type = "application/problem+json")]
+    Encoding(Problem),
 }
 
 /// The failures of the first system's requests.
@@ -112,6 +129,12 @@ pub enum LegacyFailures {
     /// The key, a parameter or a field is missing or wrong
     #[response(status = 422)]
     Unprocessable(LegacyFaults),
+    /// Requests come faster than the key allows
+    #[response(status = 429)]
+    TooOften(LegacyFailure),
+    /// The database or Kafka is away; `Retry-After` says when to ask again
+    #[response(status = 503)]
+    Unavailable(LegacyFailure),
 }
 
 /// The failures of writes to InfluxDB's version 2.
@@ -135,6 +158,9 @@ pub enum InfluxFailures {
     /// The body is packed otherwise than by gzip
     #[response(status = 415)]
     Encoding(InfluxFailure),
+    /// Requests come faster than the key allows
+    #[response(status = 429)]
+    TooOften(InfluxFailure),
     /// Kafka is away; `Retry-After` says when to send the same again
     #[response(status = 503)]
     Unavailable(InfluxFailure),
@@ -161,6 +187,9 @@ pub enum InfluxV1Failures {
     /// The body is packed otherwise than by gzip
     #[response(status = 415)]
     Encoding(InfluxV1Failure),
+    /// Requests come faster than the key allows
+    #[response(status = 429)]
+    TooOften(InfluxV1Failure),
     /// Kafka is away; `Retry-After` says when to send the same again
     #[response(status = 503)]
     Unavailable(InfluxV1Failure),

@@ -1,8 +1,6 @@
 //! The live page: `dashboard/`, built by Vite and compiled in, so that the program needs no files beside it.
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use sha2::{Digest, Sha256};
 
@@ -68,9 +66,7 @@ impl File {
         answer
             .insert_header((ETAG, tag))
             .insert_header((CACHE_CONTROL, "no-cache"))
-            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((REFERRER_POLICY, "no-referrer"));
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY));
         if known {
             answer.finish()
         } else {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use domain::{RollUp, TimeDelta, Timestamp, TurbineId};
+use domain::{FarmWindow, RollUp, TimeDelta, Timestamp, TurbineId};
 use sqlx::{PgConnection, PgPool};
 use stored::{Length, StoredWindow};
 
 use crate::calendar::{Chunks, Division, Expected, Merged, Merging, Span};
 use crate::model::{Resolution, Window, WindowHead};
 use crate::params::{Order, TimePage, TimeRange};
+use crate::provisional;
 use crate::queries::windows::{self, WindowsOf};
 
 /// Stored windows that are read at once: a page takes no more memory than itself.
@@ -29,6 +30,8 @@ pub struct View {
     pub known: TimeRange,
     /// What could be there.
     pub expected: Expected,
+    /// Whether minutes count too that have not closed yet.
+    pub with_provisional: bool,
 }
 
 impl View {
@@ -38,8 +41,7 @@ impl View {
         // so that the database looks only at days on which there can be something
         page.range = page.range.and(self.first_start(), self.known.to);
         if self.division.resolution == Resolution::Minute {
-            let minutes = windows::minutes(database, &self.of, &page).await?;
-            return Ok(minutes.into_iter().map(|minute| self.minute(minute)).collect());
+            return self.minutes(database, &page).await;
         }
         // a window counts by its start, so the range is made one of whole windows
         page.range.from = self.division.first_start(page.range.from);
@@ -52,6 +54,30 @@ impl View {
         snapshot.commit().await?;
         let told = merged.into_iter().zip(turbine_counts);
         Ok(told.map(|(merged, count)| self.longer(&merged, count)).collect())
+    }
+
+    async fn minutes(&self, database: &PgPool, page: &TimePage) -> Result<Vec<Window>, sqlx::Error> {
+        // first what is open: what closes meanwhile is there twice, and not missing
+        let open = if self.with_provisional {
+            provisional::minutes(database, &self.of, self.known, page.range).await?
+        } else {
+            Vec::new()
+        };
+        let closed = windows::minutes(database, &self.of, page).await?;
+        let mut minutes: Vec<_> = closed.into_iter().map(|minute| self.minute(minute)).collect();
+        for minute in &open {
+            if minutes.iter().all(|closed| closed.start != minute.window_start) {
+                minutes.push(self.provisional(minute));
+            }
+        }
+        if !open.is_empty() {
+            minutes.sort_unstable_by_key(|minute| minute.start);
+            if page.order == Order::Desc {
+                minutes.reverse();
+            }
+            minutes.truncate(page.limit as usize + 1);
+        }
+        Ok(minutes)
     }
 
     /// No stored window is longer than a day, whatever its length was set to.
@@ -127,6 +153,25 @@ impl View {
             completeness: Some(self.expected.completeness(span, &minute.figures)),
         };
         self.window(head, &minute.figures)
+    }
+
+    fn provisional(&self, minute: &FarmWindow) -> Window {
+        let span = Span {
+            start: minute.window_start,
+            end: minute.window_end,
+        };
+        let figures = RollUp::from(minute);
+        let head = WindowHead {
+            span,
+            resolution: Resolution::Minute,
+            close_reason: None,
+            turbine_count: minute.turbine_count,
+            completeness: Some(self.expected.completeness(span, &figures)),
+        };
+        Window {
+            provisional: true,
+            ..self.window(head, &figures)
+        }
     }
 
     fn longer(&self, merged: &Merged, turbine_count: u64) -> Window {

@@ -3,8 +3,9 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::time::Instant;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
@@ -13,23 +14,57 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::FarmId;
 
-use super::{Caller, Keys, Scope};
+use super::{Caller, Keys, Quota, Scope};
 use crate::error::ApiError;
 
-/// Middleware: verifies the request's key and leaves the [`Caller`] for [`Access`].
+/// Middleware: verifies the request's key and leaves the [`Caller`] for [`Access`]. The answer is a 401 without a good
+/// key, a 429 when it is used too often, and a 503 when keys cannot be verified.
 ///
 /// # Errors
-/// 401 without a good key, 503 when keys cannot be verified.
-pub async fn authenticate(
+/// Those of the request.
+pub async fn authenticate<B: MessageBody>(
     keys: web::Data<Keys>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let caller = keys
-        .verify(key_of(request.headers()).ok_or(ApiError::KeyMissing)?)
-        .await?;
-    request.extensions_mut().insert(caller);
-    next.call(request).await
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let admitted = match key_of(request.headers()) {
+        Some(key) => admit(&keys, request.request(), key).await,
+        None => Err(ApiError::KeyMissing),
+    };
+    match admitted {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await.map(ServiceResponse::map_into_left_body)
+        }
+        // an answer like any other, not an error that passes by what is added to answers
+        Err(error) => Ok(request.error_response(error).map_into_right_body()),
+    }
+}
+
+/// Verifies the key that came with a request, counts the request, and leaves the [`Quota`] for the
+/// answer's headers.
+///
+/// # Errors
+/// Those of [`Keys::verify`], and [`ApiError::RateLimited`].
+pub async fn admit(keys: &Keys, request: &HttpRequest, key: &str) -> Result<Caller, ApiError> {
+    let caller = keys.verify(key).await?;
+    let left = keys.quotas().count(&caller, Instant::now());
+    if let Some(quota) = quota_of(&left) {
+        request.extensions_mut().insert(quota);
+    }
+    left.map(|_| caller)
+}
+
+/// Also of a request that was one too many.
+const fn quota_of(left: &Result<Option<Quota>, ApiError>) -> Option<Quota> {
+    match left {
+        Ok(quota) => *quota,
+        Err(ApiError::RateLimited { limit_per_second }) => Some(Quota {
+            limit_per_second: *limit_per_second,
+            remaining: 0,
+        }),
+        Err(_) => None,
+    }
 }
 
 /// The key that a request presents.

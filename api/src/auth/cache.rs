@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::{TimeDelta, Timestamp};
 use sqlx::PgPool;
 
-use super::{Caller, CallerId, KeyHash};
+use super::{Caller, CallerId, KeyHash, Quotas};
 use crate::clock;
 use crate::error::ApiError;
 use crate::queries::keys::{self, StoredKey};
@@ -26,6 +26,7 @@ const LAST_USE_RESOLUTION: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Keys {
     database: PgPool,
+    quotas: Quotas,
     known: Arc<Mutex<HashMap<KeyHash, Known>>>,
 }
 
@@ -38,11 +39,17 @@ struct Known {
 
 impl Keys {
     /// Verifies against the keys in `database`.
-    pub fn new(database: PgPool) -> Self {
+    pub fn new(database: PgPool, quotas: Quotas) -> Self {
         Self {
             database,
+            quotas,
             known: Arc::default(),
         }
+    }
+
+    /// How often their owners may come.
+    pub const fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// Whose key this is.

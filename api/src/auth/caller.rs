@@ -77,7 +77,7 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// The only farms that it opens; none for all.
     pub farms: Option<Vec<FarmId>>,
-    /// How many requests a second it is meant to make; nothing enforces it yet.
+    /// How many requests a second it may make; none for the limit of all.
     pub rate_limit_per_second: Option<NonZeroU32>,
 }
 

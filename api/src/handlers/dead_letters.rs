@@ -11,7 +11,10 @@ use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{DeadLetter, DeadLetterDetail, Page};
 use crate::openapi::Failures;
-use crate::params::{DeadLetterPage, DeadLetterPageParams, FormatParam, Listing, NoParams, Parameters};
+use crate::params::{
+    Backwards, Between, DeadLetterPage, DeadLetterParams, FormatParam, LetterCursor, Listing, NoParams,
+    Parameters,
+};
 use crate::queries;
 use crate::queries::dead_letters::DeadLetterFilter;
 
@@ -19,7 +22,7 @@ use crate::queries::dead_letters::DeadLetterFilter;
 #[utoipa::path(
     operation_id = "list_dead_letters",
     tag = "quality",
-    params(DeadLetterPageParams, FormatParam),
+    params(DeadLetterParams, Backwards, Between, LetterCursor, FormatParam),
     responses(
         (status = 200, description = "A page of dead letters, or all of them", content(
             (Page<DeadLetter> = "application/json"),

@@ -11,7 +11,9 @@ use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Extremes, MetricExtremes, Page};
 use crate::openapi::Failures;
-use crate::params::{ExtremesPage, ExtremesPageParams, Parameters, TimeRange};
+use crate::params::{
+    Backwards, Between, ExtremesPage, ExtremesParams, NumberCursor, Parameters, TimeRange, ZoneParam,
+};
 use crate::queries;
 use crate::queries::extremes::Pieces;
 use crate::rolling::SNAPSHOT;
@@ -23,7 +25,7 @@ use crate::rolling::SNAPSHOT;
 #[utoipa::path(
     operation_id = "list_extremes",
     tag = "farms",
-    params(ExtremesPageParams),
+    params(ExtremesParams, ZoneParam, Backwards, Between, NumberCursor),
     responses((status = 200, description = "A page of extremes; one item if no resolution is given", body = Page<Extremes>), Failures),
 )]
 #[get("/farms/{farm}/extremes")]

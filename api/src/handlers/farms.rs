@@ -11,14 +11,14 @@ use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Farm, Page};
 use crate::openapi::Failures;
-use crate::params::{FormatParam, KeyPage, KeyPageParams, Listing};
+use crate::params::{FormatParam, KeyPage, Listing, NameCursor, Upwards};
 use crate::queries;
 
 /// The farms, by name
 #[utoipa::path(
     operation_id = "list_farms",
     tag = "farms",
-    params(KeyPageParams, FormatParam),
+    params(Upwards, NameCursor, FormatParam),
     responses(
         (status = 200, description = "A page of farms, or all of them", content(
             (Page<Farm> = "application/json"),

@@ -15,7 +15,7 @@ use crate::ingest::{
     Fingerprint, Found, Ingest, Memory, NewReading, NewReadings, Rejected, RequestName, Sorted, sort, split,
 };
 use crate::kafka::Interrupted;
-use crate::openapi::Failures;
+use crate::openapi::{BodyFailures, Failures};
 use crate::params::{NoParams, Parameters};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -59,10 +59,8 @@ pub struct Taken {
     responses(
         (status = 202, description = "What became of the readings", body = Taken,
          headers(("Idempotency-Replayed" = bool, description = "true: this is the answer to an earlier request"))),
-        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large, or has too many readings", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is packed otherwise than by gzip", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The idempotency key belongs to another request", body = Problem, content_type = "application/problem+json"),
+        BodyFailures,
         Failures
     ),
 )]

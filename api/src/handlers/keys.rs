@@ -9,9 +9,10 @@ use super::body::Body;
 use crate::auth::{Access, Admin, Caller, Keys, Secret};
 use crate::error::{ApiError, Problem};
 use crate::model::{CreatedKey, Key, KeyLogEntry, Page};
-use crate::openapi::Failures;
+use crate::openapi::{BodyFailures, Failures};
 use crate::params::{
-    KeyLogPage, KeyLogParams, KeyPage, KeyPageParams, NewKeyBody, NoParams, Parameters, RotationBody,
+    Backwards, KeyLogPage, KeyLogParams, KeyPage, NewKeyBody, NoParams, NumberCursor, Parameters,
+    RotationBody, Upwards,
 };
 use crate::queries::keys::{self, NewKey, StoredKey};
 
@@ -28,6 +29,7 @@ use crate::queries::keys::{self, NewKey, StoredKey};
     })),
     responses(
         (status = 201, description = "The key", body = CreatedKey, headers(("Location" = String, description = "Where it is told about"))),
+        BodyFailures,
         Failures
     ),
 )]
@@ -65,7 +67,7 @@ pub async fn create(
     operation_id = "list_keys",
     tag = "keys",
     security(("key" = ["admin"]), ("bearer" = ["admin"])),
-    params(KeyPageParams),
+    params(Upwards, NumberCursor),
     responses((status = 200, description = "A page of keys", body = Page<Key>), Failures),
 )]
 #[get("/keys")]
@@ -138,6 +140,7 @@ pub async fn revoke(
     responses(
         (status = 201, description = "The new key", body = CreatedKey, headers(("Location" = String, description = "Where it is told about"))),
         (status = 409, description = "The old key is not valid any more", body = Problem, content_type = "application/problem+json"),
+        BodyFailures,
         Failures
     ),
 )]
@@ -166,7 +169,7 @@ pub async fn rotate(
     operation_id = "list_key_log",
     tag = "keys",
     security(("key" = ["admin"]), ("bearer" = ["admin"])),
-    params(KeyLogParams),
+    params(KeyLogParams, Backwards, NumberCursor),
     responses((status = 200, description = "A page of the log", body = Page<KeyLogEntry>), Failures),
 )]
 #[get("/key-log")]

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use serde_json::Value;
 
 use crate::args::LegacyArgs;
-use crate::auth::{Keys, Scope};
+use crate::auth::{Keys, Scope, admit};
 use crate::error::ApiError;
 use crate::legacy::{Detail, LegacyError, LegacyQuery};
 
@@ -20,7 +20,7 @@ pub(super) async fn enter(
         return Ok(None);
     };
     let key = header.to_str().map_err(|_| LegacyError::Unauthorized)?;
-    let caller = match keys.verify(key).await {
+    let caller = match admit(keys, request, key).await {
         Err(ApiError::KeyUnknown) => return Err(LegacyError::Unauthorized),
         verified => verified?,
     };

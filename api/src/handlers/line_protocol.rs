@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::body::Body;
-use crate::auth::{Keys, Scope, any_key_of};
+use crate::auth::{Keys, Scope, admit, any_key_of};
 use crate::clock;
 use crate::error::ApiError;
 use crate::ingest::Ingest;
@@ -105,7 +105,7 @@ async fn take(
 ) -> Result<HttpResponse, InfluxError> {
     let told = |error: ApiError| InfluxError::other(version, error);
     let key = any_key_of(request).ok_or(ApiError::KeyMissing).map_err(told)?;
-    let caller = keys.verify(&key).await.map_err(told)?;
+    let caller = admit(keys, request, &key).await.map_err(told)?;
     if !caller.may(Scope::Write) {
         return Err(told(ApiError::ScopeMissing(Scope::Write)));
     }

@@ -10,14 +10,14 @@ use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Page, Reading};
 use crate::openapi::Failures;
-use crate::params::{FormatParam, Listing, TimePage, TimePageParams};
+use crate::params::{Backwards, Between, FormatParam, Listing, NumberCursor, TimePage};
 use crate::queries;
 
 /// The readings of a turbine, by time
 #[utoipa::path(
     operation_id = "list_readings",
     tag = "farms",
-    params(TimePageParams, FormatParam),
+    params(Backwards, Between, NumberCursor, FormatParam),
     responses(
         (status = 200, description = "A page of readings, or all of them", content(
             (Page<Reading> = "application/json"),

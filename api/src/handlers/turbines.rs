@@ -11,14 +11,14 @@ use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Page, Turbine};
 use crate::openapi::Failures;
-use crate::params::{FormatParam, KeyPage, KeyPageParams, Listing, NoParams, Parameters};
+use crate::params::{FormatParam, KeyPage, Listing, NameCursor, NoParams, Parameters, Upwards};
 use crate::queries;
 
 /// The turbines of a farm, by name, each with its last reading
 #[utoipa::path(
     operation_id = "list_turbines",
     tag = "farms",
-    params(KeyPageParams, FormatParam),
+    params(Upwards, NameCursor, FormatParam),
     responses(
         (status = 200, description = "A page of turbines, or all of them", content(
             (Page<Turbine> = "application/json"),

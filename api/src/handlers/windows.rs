@@ -15,7 +15,10 @@ use crate::clock::now;
 use crate::error::ApiError;
 use crate::model::{Page, Window};
 use crate::openapi::Failures;
-use crate::params::{FormatParam, Listing, Output, TimePage, TimeRange, WindowPage, WindowPageParams};
+use crate::params::{
+    Backwards, Between, FormatParam, Listing, NumberCursor, Output, TimePage, TimeRange, WindowPage,
+    WindowParams, ZoneParam,
+};
 use crate::queries;
 use crate::queries::windows::WindowsOf;
 use crate::rolling::View;
@@ -27,7 +30,7 @@ const STORED_AFTER: TimeDelta = TimeDelta::from_secs(20);
 #[utoipa::path(
     operation_id = "list_farm_windows",
     tag = "farms",
-    params(WindowPageParams, FormatParam),
+    params(WindowParams, ZoneParam, Backwards, Between, NumberCursor, FormatParam),
     responses(
         (status = 200, description = "A page of windows, or all of them", content(
             (Page<Window> = "application/json"),
@@ -48,6 +51,10 @@ pub async fn of_farm(
     let known = queries::farms::range(&database, &farm).await?;
     let known = known.ok_or_else(|| no_farm(farm.as_str()))?;
     let view = farm_view(&database, farm, asked.division, known).await?;
+    let view = View {
+        with_provisional: asked.with_provisional,
+        ..view
+    };
     list(database, view, asked.page, output).await
 }
 
@@ -55,7 +62,7 @@ pub async fn of_farm(
 #[utoipa::path(
     operation_id = "list_turbine_windows",
     tag = "farms",
-    params(WindowPageParams, FormatParam),
+    params(WindowParams, ZoneParam, Backwards, Between, NumberCursor, FormatParam),
     responses(
         (status = 200, description = "A page of windows, or all of them", content(
             (Page<Window> = "application/json"),
@@ -81,6 +88,7 @@ pub async fn of_turbine(
         division: asked.division,
         known,
         expected: Expected::new([known.from], expected_until()),
+        with_provisional: asked.with_provisional,
     };
     list(database, view, asked.page, output).await
 }
@@ -98,6 +106,7 @@ pub(super) async fn farm_view(
         division,
         known,
         expected: Expected::new(began, expected_until()),
+        with_provisional: false,
     })
 }
 

@@ -41,7 +41,9 @@ impl LegacyError {
             Self::Other(ApiError::Encoding(_)) => "Unsupported Media Type",
             Self::Other(ApiError::TooSlow { .. }) => "Request Timeout",
             Self::Other(ApiError::Unavailable { .. } | ApiError::HalfTaken { .. }) => "Service Unavailable",
+            Self::Other(ApiError::RateLimited { .. }) => "Too Many Requests",
             Self::Other(ApiError::NotFound(_)) => "Not Found",
+            Self::Other(ApiError::MethodNotAllowed { .. }) => "Method Not Allowed",
             Self::Other(ApiError::Body(_) | ApiError::Parameters(_)) => "There was an error parsing the body",
             Self::Unprocessable(_)
             | Self::Other(ApiError::Internal(_) | ApiError::KeyReused | ApiError::Conflict(_)) => {

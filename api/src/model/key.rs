@@ -23,7 +23,7 @@ pub struct Key {
     pub farms: Option<Vec<FarmId>>,
     /// Whether it opens anything.
     pub state: KeyState,
-    /// How many requests a second it is meant to make; kept and told, but not enforced yet.
+    /// How many requests a second it may make, at each process of the API; null for the limit of all.
     #[schema(value_type = Option<u32>)]
     pub rate_limit_per_second: Option<NonZeroU32>,
     /// When it was made.

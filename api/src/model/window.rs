@@ -71,6 +71,10 @@ pub struct Window {
     pub end: Timestamp,
     /// Its length.
     pub resolution: Resolution,
+    /// Only of a minute that has not closed yet, and then true: what is stored of it so far, as if it closed now. What
+    /// was left out is counted when it closes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
     /// 0 as it closed; one more each time that late readings changed it, or one of its minutes.
     pub revision: u64,
     /// Of a minute: STREAM_TIME or IDLE; null if only late readings made it, and for everything longer.
@@ -128,6 +132,7 @@ impl Window {
             start: head.span.start,
             end: head.span.end,
             resolution: head.resolution,
+            provisional: false,
             revision: figures.revision,
             close_reason: head.close_reason,
             reading_count: figures.reading_count,

@@ -13,119 +13,114 @@ pub struct FormatParam {
     format: Option<String>,
 }
 
-/// Pages of lists by name.
+/// Pages of lists that run upwards.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct KeyPageParams {
+pub struct Upwards {
     /// Most items of a page.
     #[param(minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<u32>,
     /// `asc` or `desc`.
     #[param(default = "asc", pattern = "^(asc|desc)$")]
     order: Option<String>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
-/// Pages of lists by time.
+/// Pages of lists that run from the newest on.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct TimePageParams {
+pub struct Backwards {
     /// Most items of a page.
     #[param(minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<u32>,
     /// `asc` or `desc`, by time.
     #[param(default = "desc", pattern = "^(asc|desc)$")]
     order: Option<String>,
-    /// Not before this time.
+}
+
+/// A stretch of time.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Between {
+    /// Not before this time; of windows their start.
     #[param(format = DateTime)]
     from: Option<String>,
-    /// Before this time.
+    /// Before this time; of windows their start.
     #[param(format = DateTime)]
     to: Option<String>,
+}
+
+/// Where the page before ended, in a list by time or by number.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NumberCursor {
     /// The `next_cursor` of the page before.
+    #[param(pattern = "^(30|(2d)?3[1-9](3[0-9]){0,16})$")]
     cursor: Option<String>,
 }
 
-/// Pages of windows.
+/// Where the page before ended, in a list by name.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct WindowPageParams {
+pub struct NameCursor {
+    /// The `next_cursor` of the page before.
+    #[param(pattern = "^22(2[de]|3[0-9a]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a]){1,64}22$")]
+    cursor: Option<String>,
+}
+
+/// Where the page before ended, in a list of dead letters.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LetterCursor {
+    /// The `next_cursor` of the page before.
+    #[param(pattern = "^5b3[1-9](3[0-9]){0,15}2c3[1-9](3[0-9]){0,3}2c3[1-9](3[0-9]){0,16}5d$")]
+    cursor: Option<String>,
+}
+
+/// Whose clocks.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ZoneParam {
+    /// By whose clocks hours and days are told, a name of the IANA database; a day in which clocks are changed has 23
+    /// or 25 hours. Times are told in UTC all the same.
+    #[param(default = "UTC", example = "Europe/Madrid", format = "iana-time-zone")]
+    time_zone: Option<String>,
+}
+
+/// Which windows.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WindowParams {
     /// Length of the windows.
     #[param(default = "1m", pattern = "^(1m|10m|1h|1d)$")]
     resolution: Option<String>,
-    /// By whose clocks hours and days are told, a name of the IANA database; a day in which clocks are changed has 23
-    /// or 25 hours. Times are told in UTC all the same.
-    #[param(default = "UTC", example = "Europe/Madrid")]
-    time_zone: Option<String>,
-    /// Most items of a page.
-    #[param(minimum = 1, maximum = 10_000, default = 100)]
-    limit: Option<u32>,
-    /// `asc` or `desc`, by start.
-    #[param(default = "desc", pattern = "^(asc|desc)$")]
-    order: Option<String>,
-    /// Start not before this time.
-    #[param(format = DateTime)]
-    from: Option<String>,
-    /// Start before this time.
-    #[param(format = DateTime)]
-    to: Option<String>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    /// With `true` also minutes that have not closed yet, as far as they are stored, each marked `provisional`; only
+    /// with `resolution=1m` and as JSON.
+    #[param(default = false)]
+    provisional: Option<bool>,
 }
 
 /// Which extremes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct ExtremesPageParams {
+pub struct ExtremesParams {
     /// Of which metrics, with commas between their names; all by default.
-    #[param(example = "wind_speed_mps")]
+    #[param(example = "wind_speed_mps", format = "metrics")]
     metric: Option<String>,
     /// Window by window of this length; by default over the whole stretch of time.
     #[param(pattern = "^(1m|10m|1h|1d)$")]
     resolution: Option<String>,
-    /// By whose clocks hours and days are told, a name of the IANA database.
-    #[param(default = "UTC", example = "Europe/Madrid")]
-    time_zone: Option<String>,
-    /// Most items of a page.
-    #[param(minimum = 1, maximum = 10_000, default = 100)]
-    limit: Option<u32>,
-    /// `asc` or `desc`, by start.
-    #[param(default = "desc", pattern = "^(asc|desc)$")]
-    order: Option<String>,
-    /// Not before this time.
-    #[param(format = DateTime)]
-    from: Option<String>,
-    /// Before this time.
-    #[param(format = DateTime)]
-    to: Option<String>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
-/// Pages of dead letters.
+/// Which dead letters.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct DeadLetterPageParams {
+pub struct DeadLetterParams {
     /// Only of this farm.
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     farm: Option<String>,
     /// Only by this rule.
-    #[param(example = "wind_speed_mps")]
+    #[param(example = "wind_speed_mps", pattern = "^[A-Za-z0-9_]{1,64}$")]
     rule: Option<String>,
-    /// Most items of a page.
-    #[param(minimum = 1, maximum = 10_000, default = 100)]
-    limit: Option<u32>,
-    /// `asc` or `desc`, by the time of becoming a dead letter.
-    #[param(default = "desc", pattern = "^(asc|desc)$")]
-    order: Option<String>,
-    /// Not before this time.
-    #[param(format = DateTime)]
-    from: Option<String>,
-    /// Before this time.
-    #[param(format = DateTime)]
-    to: Option<String>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Which events.
@@ -133,26 +128,23 @@ pub struct DeadLetterPageParams {
 #[into_params(parameter_in = Query)]
 pub struct EventParams {
     /// Only of this farm.
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     farm: Option<String>,
     /// Only these kinds, with commas between.
-    #[param(default = "reading,window,dead_letter", example = "reading,window")]
+    #[param(
+        default = "reading,window,dead_letter",
+        example = "reading,window",
+        pattern = "^(reading|window|dead_letter)(,(reading|window|dead_letter))*$"
+    )]
     types: Option<String>,
 }
 
-/// Pages of the log of keys.
+/// What of the log of keys.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct KeyLogParams {
     /// Only of this key.
     key: Option<i64>,
-    /// Most items of a page.
-    #[param(minimum = 1, maximum = 10_000, default = 100)]
-    limit: Option<u32>,
-    /// `asc` or `desc`.
-    #[param(default = "desc", pattern = "^(asc|desc)$")]
-    order: Option<String>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Which rows the first system's clients want.
@@ -160,7 +152,7 @@ pub struct KeyLogParams {
 #[into_params(parameter_in = Query)]
 pub struct LegacyParams {
     /// Most rows; all by default.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, format = Int64)]
     limit: Option<u64>,
     /// Not before this time.
     #[param(format = DateTime)]

@@ -47,7 +47,7 @@ pub struct NewKeyBody {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
-    /// How many requests a second it is meant to make; kept and told, but not enforced yet.
+    /// How many requests a second it may make, and as many at once; by default the limit of all.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     pub rate_limit_per_second: Option<NonZeroU32>,
 }

@@ -20,8 +20,8 @@ use actix_web::{FromRequest, HttpRequest, web};
 pub use cursor::Cursor;
 pub use dead_letters::DeadLetterPage;
 pub use docs::{
-    DeadLetterPageParams, EventParams, ExtremesPageParams, FormatParam, KeyLogParams, KeyPageParams,
-    LegacyParams, TimePageParams, WindowPageParams,
+    Backwards, Between, DeadLetterParams, EventParams, ExtremesParams, FormatParam, KeyLogParams,
+    LegacyParams, LetterCursor, NameCursor, NumberCursor, Upwards, WindowParams, ZoneParam,
 };
 pub use events::EventsQuery;
 pub use extremes::ExtremesPage;

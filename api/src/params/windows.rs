@@ -13,18 +13,38 @@ pub struct WindowPage {
     pub division: Division,
     /// Which of them.
     pub page: TimePage,
+    /// Whether minutes count too that have not closed yet.
+    pub with_provisional: bool,
 }
 
 impl FromQuery for WindowPage {
     fn read(query: &mut QueryReader) -> Self {
+        let resolution = resolution(query).unwrap_or(Resolution::Minute);
         Self {
             division: Division {
-                resolution: resolution(query).unwrap_or(Resolution::Minute),
+                resolution,
                 zone: time_zone(query),
             },
+            with_provisional: with_provisional(query, resolution),
             page: TimePage::read(query),
         }
     }
+}
+
+/// Takes the parameter `provisional`. Only minutes are made of readings, and only JSON can mark them.
+fn with_provisional(query: &mut QueryReader, resolution: Resolution) -> bool {
+    let is_possible = resolution == Resolution::Minute && !query.is_file;
+    let wanted = if is_possible {
+        "true or false"
+    } else {
+        "false, or resolution=1m and format=json"
+    };
+    let asked = query.take("provisional", wanted, |text| match text {
+        "true" => is_possible.then_some(true),
+        "false" => Some(false),
+        _ => None,
+    });
+    asked.unwrap_or(false)
 }
 
 /// Takes the parameter `resolution`.

@@ -1,12 +1,14 @@
 //! Readings.
 
-use domain::{FarmId, TurbineId};
+use domain::{FarmId, Metric, Metrics, Timestamp, TurbineId};
+use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgPool, QueryBuilder, Row};
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder, Row};
 
-use super::{days, from_db, push_time_page};
+use super::windows::WindowsOf;
+use super::{days, from_db, push_time_page, to_db};
 use crate::model::Reading;
-use crate::params::TimePage;
+use crate::params::{TimePage, TimeRange};
 
 /// What a reading is made of, besides its farm and turbine.
 pub const COLUMNS: &str = "event_time, sequence, wind_speed_mps, wind_direction_deg, active_power_kw, \
@@ -50,4 +52,32 @@ pub async fn list(
         sql.build_query_as().fetch_all(database).await
     })
     .await
+}
+
+/// Hands over each reading of a range, in any order, one by one as they come.
+pub async fn each(
+    database: &mut PgConnection,
+    of: &WindowsOf,
+    range: TimeRange,
+    mut take: impl FnMut(&str, Timestamp, &Metrics),
+) -> Result<(), sqlx::Error> {
+    if range.from >= range.to {
+        return Ok(());
+    }
+    let names = Metric::ALL.map(Metric::name).join(", ");
+    let mut sql = QueryBuilder::new(format!(
+        "SELECT turbine_id, event_time, {names} FROM readings WHERE "
+    ));
+    of.push_theirs(&mut sql);
+    sql.push(" AND event_time >= ").push_bind(to_db(range.from));
+    sql.push(" AND event_time < ").push_bind(to_db(range.to));
+    let mut rows = sql.build().fetch(database);
+    while let Some(row) = rows.try_next().await? {
+        let mut metrics = Metrics::default();
+        for (place, metric) in Metric::ALL.into_iter().enumerate() {
+            metrics.set(metric, row.try_get(place + 2)?);
+        }
+        take(row.try_get(0)?, from_db(row.try_get(1)?), &metrics);
+    }
+    Ok(())
 }

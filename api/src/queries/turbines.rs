@@ -1,26 +1,32 @@
 //! Turbines.
 
-use domain::{FarmId, Timestamp, TurbineId};
+use std::collections::BTreeMap;
+
+use domain::{FarmId, TimeDelta, Timestamp, TurbineId};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgPool, QueryBuilder, Row};
 use time::OffsetDateTime;
 
 use super::readings::COLUMNS;
-use super::{from_db, push_page, range_of};
+use super::{from_db, push_page, range_of, to_db};
 use crate::model::{Reading, Turbine};
 use crate::params::{KeyPage, TimeRange};
 
 impl FromRow<'_, PgRow> for Turbine {
+    /// Without its last reading.
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let latest: Option<OffsetDateTime> = row.try_get("event_time")?;
         Ok(Self {
             turbine_id: row.try_get("turbine_id")?,
             first_event_time: from_db(row.try_get("first_event_time")?),
             last_event_time: from_db(row.try_get("last_event_time")?),
-            latest: latest.map(|_| Reading::from_row(row)).transpose()?,
+            latest: None,
         })
     }
 }
+
+const SELECT: &str = "SELECT turbine_id, first_event_time, last_event_time FROM turbines WHERE farm_id = ";
+
+const DAY: TimeDelta = TimeDelta::from_secs(86_400);
 
 /// A page of the farm's turbines by id and one more.
 pub async fn list(
@@ -28,9 +34,12 @@ pub async fn list(
     farm: &FarmId,
     page: &KeyPage<TurbineId>,
 ) -> Result<Vec<Turbine>, sqlx::Error> {
-    let mut sql = select(farm);
+    let mut sql = QueryBuilder::new(SELECT);
+    sql.push_bind(farm.as_str());
     push_page(&mut sql, "turbine_id", page);
-    sql.build_query_as().fetch_all(database).await
+    let mut turbines: Vec<Turbine> = sql.build_query_as().fetch_all(database).await?;
+    add_latest(database, farm, &mut turbines).await?;
+    Ok(turbines)
 }
 
 /// One turbine.
@@ -39,23 +48,46 @@ pub async fn find(
     farm: &FarmId,
     turbine: &TurbineId,
 ) -> Result<Option<Turbine>, sqlx::Error> {
-    let mut sql = select(farm);
-    sql.push(" AND turbine_id = ")
-        .push_bind(turbine.as_str().to_owned());
-    sql.build_query_as().fetch_optional(database).await
+    let mut sql = QueryBuilder::new(SELECT);
+    sql.push_bind(farm.as_str());
+    sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
+    let mut found: Vec<Turbine> = sql.build_query_as().fetch_all(database).await?;
+    add_latest(database, farm, &mut found).await?;
+    Ok(found.pop())
 }
 
-/// Turbines, each with the reading at its last event time: one look into one day's index.
-fn select(farm: &FarmId) -> QueryBuilder<Postgres> {
-    let mut sql = QueryBuilder::new(format!(
-        "SELECT farm_id, turbine_id, first_event_time, last_event_time, latest.* FROM turbines \
-         LEFT JOIN LATERAL (SELECT {COLUMNS} FROM readings \
-             WHERE readings.farm_id = turbines.farm_id AND readings.turbine_id = turbines.turbine_id \
-             AND event_time = last_event_time) AS latest ON true \
-         WHERE farm_id = "
-    ));
-    sql.push_bind(farm.as_str().to_owned());
-    sql
+/// Adds to each turbine the reading at its last event time, if it is still kept. A statement tells its day, which is
+/// the same one for most, so that it is not planned over all days that there are.
+async fn add_latest(database: &PgPool, farm: &FarmId, turbines: &mut [Turbine]) -> Result<(), sqlx::Error> {
+    let mut days: BTreeMap<Timestamp, Vec<&mut Turbine>> = BTreeMap::new();
+    for turbine in turbines {
+        let day = turbine.last_event_time.floor_to(DAY);
+        days.entry(day).or_default().push(turbine);
+    }
+    for (day, turbines) in days {
+        let ids: Vec<_> = turbines.iter().map(|one| one.turbine_id.clone()).collect();
+        let times: Vec<_> = turbines.iter().map(|one| to_db(one.last_event_time)).collect();
+        let latest: Vec<Reading> = sqlx::query_as(AssertSqlSafe(format!(
+            "SELECT farm_id, turbine_id, {COLUMNS} FROM unnest($2::text[], $3::timestamptz[]) AS latest (turbine, at) \
+             JOIN readings ON turbine_id = turbine AND event_time = at \
+             WHERE farm_id = $1 AND event_time >= $4 AND event_time < $5"
+        )))
+        .bind(farm.as_str())
+        .bind(ids)
+        .bind(times)
+        .bind(to_db(day))
+        .bind(to_db(day + DAY))
+        .fetch_all(database)
+        .await?;
+        let mut latest: BTreeMap<_, _> = latest
+            .into_iter()
+            .map(|reading| (reading.turbine_id.clone(), reading))
+            .collect();
+        for turbine in turbines {
+            turbine.latest = latest.remove(&turbine.turbine_id);
+        }
+    }
+    Ok(())
 }
 
 /// Between which times the turbine's readings lie; none if there is no such turbine.

@@ -58,7 +58,8 @@ impl WindowsOf {
         sql
     }
 
-    fn push_theirs(&self, sql: &mut QueryBuilder<Postgres>) {
+    /// Adds the condition that a row is theirs.
+    pub(super) fn push_theirs(&self, sql: &mut QueryBuilder<Postgres>) {
         sql.push("farm_id = ").push_bind(self.farm().as_str().to_owned());
         if let Some(turbine) = self.turbine() {
             sql.push(" AND turbine_id = ")

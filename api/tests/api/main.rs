@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod answers;
 mod app;
 mod audit;
 mod auth;
@@ -21,5 +22,6 @@ mod listening;
 mod measurements;
 mod outages;
 mod paging;
+mod provisional;
 mod roll_ups;
 mod windows;

@@ -1,4 +1,4 @@
-//! What happens to every request: it is counted, timed and logged, and its answer carries the request's id.
+//! What is noted of every request: it is counted, timed and logged, and its answer carries the request's id.
 
 use std::time::Instant;
 
