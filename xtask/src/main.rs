@@ -36,6 +36,7 @@ mod pid_file;
 mod ports;
 mod process;
 mod programs;
+mod python;
 mod readiness;
 mod requirements;
 mod server;

@@ -100,6 +100,13 @@ const FOR_THE_PAGE: [Requirement; 3] = [
     },
 ];
 
+/// What clients written in Python are tested with.
+const FOR_PYTHON: [Requirement; 1] = [Requirement {
+    what: "Python 3 with venv and pip",
+    is_there: has_venv,
+    packages: &["python3-venv"],
+}];
+
 /// # Errors
 /// If something is missing that cannot be installed without a question, naming it and the command to type.
 pub(crate) fn ensure_met() -> Result<()> {
@@ -112,6 +119,14 @@ pub(crate) fn ensure_met() -> Result<()> {
 /// As [`ensure_met`].
 pub(crate) fn ensure_met_for_the_page() -> Result<()> {
     ensure_all(&FOR_THE_PAGE)
+}
+
+/// What tests with clients written in Python take, besides.
+///
+/// # Errors
+/// As [`ensure_met`].
+pub(crate) fn ensure_met_for_python() -> Result<()> {
+    ensure_all(&FOR_PYTHON)
 }
 
 fn ensure_all(all: &'static [Requirement]) -> Result<()> {
@@ -183,6 +198,15 @@ fn exists(package: &str) -> bool {
 fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
+}
+
+/// Debian's `python3` alone has `venv`, but not the pip to put into it.
+fn has_venv() -> bool {
+    Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 fn has_library(name: &str) -> bool {

@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::own_stack;
 use crate::ports::Ports;
 use crate::process;
+use crate::python;
 use crate::requirements;
 use crate::service::Service;
 use crate::settings::Settings;
@@ -21,6 +22,9 @@ use crate::test_count::TestCount;
 
 /// What needs no server in any of its tests.
 const PURE: [&str; 4] = ["domain", "windowing", "avro", "simulation"];
+
+/// Other people's clients that the API's tests run: InfluxDB's own.
+const CLIENTS: [&str; 1] = ["influxdb-client==1.50.0"];
 
 #[derive(Default, clap::Args)]
 pub(crate) struct Args {
@@ -40,7 +44,12 @@ pub(crate) struct Args {
 impl Args {
     /// Whether the page's own test is among them.
     fn want_the_page(&self) -> bool {
-        !self.quick && (self.packages.is_empty() || self.packages.iter().any(|name| name == "end-to-end"))
+        self.want("end-to-end")
+    }
+
+    /// Whether the tests of this package that need servers are among them.
+    fn want(&self, package: &str) -> bool {
+        !self.quick && (self.packages.is_empty() || self.packages.iter().any(|name| name == package))
     }
 }
 
@@ -110,6 +119,10 @@ fn run_all(args: &Args, dir: &Path, interrupt: &Interrupt) -> Result<Outcome> {
     let stack = own_stack::start(dir, settings, &Service::SERVERS, build, interrupt)?;
     let mut command = cargo::command();
     command.arg("test").envs(own_stack::environment(&stack, "debug")?);
+    if args.want("api") {
+        let interpreter = python::venv("clients", &CLIENTS, interrupt)?;
+        command.env("VELETA_CLIENTS_PYTHON", interpreter);
+    }
     if args.packages.is_empty() {
         command.arg("--workspace");
     }
