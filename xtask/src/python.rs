@@ -36,11 +36,9 @@ pub(crate) fn venv(name: &str, packages: &[&str], interrupt: &Interrupt) -> Resu
         return Ok(interpreter);
     }
     say!("fetching {} (once)", packages.join(", "));
-    run(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder))?;
     run(Command::new(&interpreter)
         .args(["-m", "pip", "install", "--quiet", "--no-input"])
         .arg("--disable-pip-version-check")

@@ -161,6 +161,42 @@ async fn whoever_may_not_write_is_told_in_influxdbs_words() {
     assert!(stored(&api).is_empty(), "all or nothing, where a farm is closed");
 }
 
+/// What `tests/clients/influxdb.py` does: pings, asks for health, writes one by one, packed and in batches, and is told
+/// of mistakes in a way that it understands.
+#[tokio::test(flavor = "multi_thread")]
+async fn influxdbs_own_client_for_python_writes_unchanged() {
+    let api = TestApi::start_ready().await;
+    let python = std::env::var_os("VELETA_CLIENTS_PYTHON")
+        .expect("`cargo xtask test` fetches the client and says where it is");
+    let mut client = std::process::Command::new(python);
+    client
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/influxdb.py"))
+        .arg(format!("http://{}", api.address()))
+        .arg(&api.key);
+    let ended = tokio::task::spawn_blocking(move || client.output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+
+    let stored = stored(&api);
+    let of = |turbine: &str| {
+        let readings = stored.iter().filter(|(_, of, ..)| of == turbine);
+        readings
+            .map(|(_, _, time, _)| time - 1_795_428_000)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("plain"), (0..13).collect::<Vec<_>>());
+    assert_eq!(of("packed"), (0..13).collect::<Vec<_>>());
+    assert_eq!(of("batched"), (0..1_000).collect::<Vec<_>>());
+    assert_eq!(of("judged"), [0]);
+    assert_eq!(stored.len(), 2 * 13 + 1_000 + 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_of_ones_own_says_what_names_mean() {
     let file = tempfile::NamedTempFile::new().unwrap();
