@@ -99,12 +99,12 @@ pub struct DatabaseArgs {
     pub database_url: String,
 
     /// Rows after which a batch is stored (1 to 1000000)
-    #[arg(long, env = "BATCH_ROWS", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, env = "BATCH_ROWS", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub batch_rows: u64,
 
-    /// Size of its rows after which a batch is stored, bytes (1 to 1073741824); one more fills meanwhile, so a thread
-    /// takes twice as much memory
-    #[arg(long, env = "BATCH_BYTES", default_value_t = 16_777_216, value_parser = clap::value_parser!(u64).range(1..=1_073_741_824))]
+    /// Size of its rows after which a batch is stored, bytes (1 to 1073741824); one more fills meanwhile, and rows are
+    /// sorted, so a thread takes three times as much memory
+    #[arg(long, env = "BATCH_BYTES", default_value_t = 25_165_824, value_parser = clap::value_parser!(u64).range(1..=1_073_741_824))]
     pub batch_bytes: u64,
 
     /// How long the first row of a batch waits for more (0s to 1m): what a row takes to be seen

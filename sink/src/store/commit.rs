@@ -6,6 +6,7 @@ use std::time::Instant;
 use domain::{FarmId, TurbineId};
 use platform::{Topics, fail_point};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::error::failed;
 use super::refusals::{self, Refusal};
@@ -313,34 +314,52 @@ fn spans_but(rows: &Rows, refused: &BTreeSet<(Lane, i64)>) -> Vec<TurbineSpan> {
         .collect()
 }
 
-/// What is known of farms and turbines.
+/// What is known of farms and turbines; these are in the order of ids.
 async fn widen(connection: &mut PgConnection, turbines: &[TurbineSpan]) -> Result<(), StoreError> {
     if turbines.is_empty() {
         return Ok(());
     }
-    let spans = || turbines.iter().map(|turbine| turbine.span);
+    let (mut farms, mut farm_spans) = (Vec::new(), Vec::new());
+    for of_farm in turbines.chunk_by(|one, other| one.farm_id == other.farm_id) {
+        farms.push(of_farm[0].farm_id.as_str());
+        let spans = of_farm.iter().map(|turbine| turbine.span);
+        farm_spans.extend(spans.reduce(|mut all, span| {
+            all.include(span);
+            all
+        }));
+    }
+    let (first, last) = times(farm_spans);
+    sqlx::query(sql::FARMS)
+        .bind(farms)
+        .bind(first)
+        .bind(last)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("entering farms"))?;
+
     let farms: Vec<_> = turbines.iter().map(|turbine| turbine.farm_id.as_str()).collect();
     let ids: Vec<_> = turbines
         .iter()
         .map(|turbine| turbine.turbine_id.as_str())
         .collect();
-    let first: Vec<_> = spans().map(|span| to_sql(span.first)).collect();
-    let last: Vec<_> = spans().map(|span| to_sql(span.last)).collect();
-    let farms_query = sqlx::query(sql::FARMS).bind(&farms).bind(&first).bind(&last);
-    farms_query
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("entering farms"))?;
-    let turbines_query = sqlx::query(sql::TURBINES)
-        .bind(&farms)
-        .bind(&ids)
-        .bind(&first)
-        .bind(&last);
-    turbines_query
+    let (first, last) = times(turbines.iter().map(|turbine| turbine.span));
+    sqlx::query(sql::TURBINES)
+        .bind(farms)
+        .bind(ids)
+        .bind(first)
+        .bind(last)
         .execute(connection)
         .await
-        .map_err(failed("entering turbines"))?;
-    Ok(())
+        .map(drop)
+        .map_err(failed("entering turbines"))
+}
+
+/// The first times, and the last ones.
+fn times(spans: impl IntoIterator<Item = Span>) -> (Vec<OffsetDateTime>, Vec<OffsetDateTime>) {
+    spans
+        .into_iter()
+        .map(|span| (to_sql(span.first), to_sql(span.last)))
+        .unzip()
 }
 
 async fn mark(connection: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {

@@ -62,12 +62,10 @@ pub(super) const TURBINES: &str = "
         last_event_time = greatest(t.last_event_time, excluded.last_event_time)
     WHERE excluded.first_event_time < t.first_event_time OR excluded.last_event_time > t.last_event_time";
 
-/// Widens what is known of farms, from the same arrays.
+/// Widens what is known of farms.
 pub(super) const FARMS: &str = "
     INSERT INTO farms AS f (farm_id, first_event_time, last_event_time)
-    SELECT farm_id, min(first), max(last)
-    FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS t (farm_id, first, last)
-    GROUP BY farm_id ORDER BY farm_id
+    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
     ON CONFLICT (farm_id) DO UPDATE
     SET first_event_time = least(f.first_event_time, excluded.first_event_time),
         last_event_time = greatest(f.last_event_time, excluded.last_event_time)
