@@ -1,18 +1,16 @@
 //! The server: everything is built here, and nowhere else.
 
-use std::any::Any;
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
-use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use avro::Registry;
 use platform::Health;
 use platform::program::UsageError;
-use rustix::net::sockopt::set_tcp_user_timeout;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
@@ -23,22 +21,20 @@ use utoipa_actix_web::AppExt;
 use crate::args::{Args, DatabaseArgs};
 use crate::auth::Keys;
 use crate::background::watch_database;
+use crate::connections::Connections;
 use crate::ingest::{Ingest, Repeats};
 use crate::kafka::{self, LogEnds, Publisher};
 use crate::line_protocol::LineMap;
 use crate::live::{Feed, FeedSettings};
 use crate::middleware::Protection;
 use crate::routes::Methods;
-use crate::{middleware, openapi, routes};
+use crate::{connections, middleware, openapi, routes};
 
 /// How long a request waits for a connection to the database before it is told to come again.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long requests may take that are under way when the API stops, seconds. An acknowledgement by Kafka may take ten.
 const DRAIN_SECONDS: u64 = 12;
-
-/// How long a client may take nothing of what it is sent, milliseconds.
-const SILENCE_MS: u32 = 60_000;
 
 /// A server that is bound and runs as soon as it is polled.
 pub struct Application {
@@ -81,17 +77,22 @@ impl Application {
             kafka_health,
             stop.clone(),
         ));
+        let connections = Connections::default();
+        background.spawn(
+            connections
+                .clone()
+                .close_the_slow(args.api.max_head_time, stop.clone()),
+        );
         background.close();
 
-        let server = serve(
-            listener,
-            args,
+        let parts = Parts {
             database,
             publisher,
             log_ends,
-            feed.clone(),
-            health,
-        )?;
+            feed: feed.clone(),
+            connections,
+        };
+        let server = serve(listener, args, parts, health)?;
         Ok(Self {
             server,
             port,
@@ -129,18 +130,31 @@ impl Application {
     }
 }
 
-fn serve(
-    listener: TcpListener,
-    args: &Args,
+/// What requests are answered with.
+struct Parts {
     database: PgPool,
     publisher: Publisher,
     log_ends: LogEnds,
     feed: Feed,
-    health: &Health,
-) -> anyhow::Result<Server> {
+    connections: Connections,
+}
+
+fn serve(listener: TcpListener, args: &Args, parts: Parts, health: &Health) -> anyhow::Result<Server> {
+    let Parts {
+        database,
+        publisher,
+        log_ends,
+        feed,
+        connections,
+    } = parts;
+    let tls = args.api.tls()?;
     let feed = web::Data::new(feed);
     let log_ends = web::Data::new(log_ends);
-    let keys = web::Data::new(Keys::new(database.clone(), args.api.quotas()));
+    let keys = web::Data::new(Keys::new(
+        database.clone(),
+        args.api.quotas(),
+        args.api.tokens.tokens()?,
+    ));
     let database = web::Data::new(database);
     let ingest = web::Data::new(Ingest {
         publisher,
@@ -154,7 +168,9 @@ fn serve(
     let health = web::Data::new(health.clone());
     let legacy = web::Data::new(args.legacy.clone());
     let body_limits = web::Data::new(args.api.body_limits());
-    let protection = web::Data::new(Protection { is_encrypted: false });
+    let protection = web::Data::new(Protection {
+        is_encrypted: tls.is_some(),
+    });
     let origins = args.api.cors_origins.clone();
     let server = HttpServer::new(move || {
         let (app, document) = App::new()
@@ -183,14 +199,21 @@ fn serve(
             .wrap(from_fn(middleware::observe))
             .wrap(TracingLogger::<middleware::RequestSpan>::new())
             .wrap(Compress::default())
+            .wrap(from_fn(connections::note_request))
     });
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
     let server = server
-        .on_connect(|connection, _| bound_silence(connection))
-        .listen(listener)?
-        .disable_signals()
-        .shutdown_timeout(DRAIN_SECONDS)
-        .run();
-    Ok(server)
+        .workers(workers)
+        .max_connections((args.api.max_connections as usize).div_ceil(workers))
+        .keep_alive(connections::SILENCE)
+        .client_request_timeout(args.api.max_head_time)
+        .tls_handshake_timeout(args.api.max_head_time)
+        .on_connect(move |connection, data| connections.watch(connection, data));
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.disable_signals().shutdown_timeout(DRAIN_SECONDS).run())
 }
 
 fn feed_settings(args: &Args, registry: Registry, database: PgPool, log_ends: LogEnds) -> FeedSettings {
@@ -204,16 +227,6 @@ fn feed_settings(args: &Args, registry: Registry, database: PgPool, log_ends: Lo
         capacity_bytes: live.live_memory_mib as usize * 1024 * 1024,
         most_listeners: live.live_listeners as usize,
         heartbeat: live.live_heartbeat,
-    }
-}
-
-/// A client that takes nothing of what it is sent for that long is gone: only the kernel can know, because nothing
-/// more is written to a connection whose buffers are full.
-fn bound_silence(connection: &dyn Any) {
-    if let Some(connection) = connection.downcast_ref::<TcpStream>()
-        && let Err(error) = set_tcp_user_timeout(connection, SILENCE_MS)
-    {
-        tracing::debug!(%error, "a connection's time is not bounded");
     }
 }
 

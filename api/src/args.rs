@@ -10,12 +10,15 @@ use domain::{FarmId, Limits, TimeDelta};
 use jiff::tz::TimeZone;
 use platform::program::UsageError;
 use platform::{KafkaArgs, LogArgs, ManagementArgs, RegistryArgs};
+use reqwest::Url;
+use rustls::ServerConfig;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::auth::{KeyHash, Quotas};
+use crate::auth::{ClaimNames, KeyHash, KeySource, Quotas, TokenRules, Tokens};
 use crate::handlers::BodyLimits;
 use crate::key_command::KeyCommand;
 use crate::middleware::Origin;
+use crate::tls;
 
 /// The port of health and metrics.
 pub const MANAGEMENT_PORT: u16 = 9104;
@@ -95,6 +98,23 @@ pub struct ApiArgs {
     #[arg(long, env = "API_MAX_READINGS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_readings: u32,
 
+    /// The longest that the head of a request may take to come (1s to 1m); a slower one is a 408, or its connection is
+    /// closed
+    #[arg(long, env = "API_MAX_HEAD_TIME", default_value = "5s", value_parser = platform::duration::parse)]
+    pub max_head_time: Duration,
+
+    /// The most connections at once (2 to 1000000); further ones wait. Listeners of the live stream are among them
+    #[arg(long, env = "API_MAX_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub max_connections: u32,
+
+    /// The server's certificate and those that vouch for it, a PEM file: the API then speaks TLS, and nothing else
+    #[arg(long, env = "API_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, a PEM file
+    #[arg(long, env = "API_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// How many requests a second a key may make that has no limit of its own, and as many at once (1 to 1000000); no
     /// limit if it is not set. Each process of the API counts by itself
     #[arg(long, env = "API_RATE_LIMIT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -113,6 +133,40 @@ pub struct ApiArgs {
     /// The live stream.
     #[command(flatten)]
     pub live: LiveArgs,
+
+    /// Tokens that somebody else issues.
+    #[command(flatten)]
+    pub tokens: TokenArgs,
+}
+
+/// Tokens that somebody else issues (JWT), beside our own keys.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Tokens (JWT)")]
+pub struct TokenArgs {
+    /// The issuer's public keys (JWKS): a file, or an address by https; read again every ten minutes, and when a token
+    /// names a key that is not among them. No tokens are taken if it is not set
+    #[arg(long, env = "JWT_JWKS", requires_all = ["jwt_issuer", "jwt_audience"], value_parser = key_source)]
+    pub jwt_jwks: Option<KeySource>,
+
+    /// Whose tokens are taken: their `iss`
+    #[arg(long, env = "JWT_ISSUER", requires = "jwt_jwks")]
+    pub jwt_issuer: Option<String>,
+
+    /// Whom they are meant for: their `aud`, or one of it
+    #[arg(long, env = "JWT_AUDIENCE", requires = "jwt_jwks")]
+    pub jwt_audience: Option<String>,
+
+    /// The claim with the scopes, words or a list: read, write, admin; others are ignored
+    #[arg(long, env = "JWT_SCOPE_CLAIM", default_value = "scope")]
+    pub jwt_scope_claim: String,
+
+    /// What the scopes begin with there, such as `veleta:`
+    #[arg(long, env = "JWT_SCOPE_PREFIX", default_value = "")]
+    pub jwt_scope_prefix: String,
+
+    /// The claim with the only farms that a token opens, words or a list; one without it opens all
+    #[arg(long, env = "JWT_FARMS_CLAIM", default_value = "farms")]
+    pub jwt_farms_claim: String,
 }
 
 /// The live stream.
@@ -184,6 +238,12 @@ impl Args {
                 "--max-body-time is {body_time:?}, 1s to 1h is wanted"
             )));
         }
+        let head_time = self.api.max_head_time;
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&head_time) {
+            return Err(UsageError(format!(
+                "--max-head-time is {head_time:?}, 1s to 1m is wanted"
+            )));
+        }
         let heartbeat = self.api.live.live_heartbeat;
         if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&heartbeat) {
             return Err(UsageError(format!(
@@ -218,12 +278,48 @@ impl ApiArgs {
         Quotas::new(self.rate_limit.and_then(NonZeroU32::new))
     }
 
+    /// How we are known by TLS, if we are to speak it.
+    ///
+    /// # Errors
+    /// [`UsageError`] when certificate or key are of no use.
+    pub fn tls(&self) -> Result<Option<ServerConfig>, UsageError> {
+        let files = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
+        let config = files.map(|(certificate, key)| tls::server_config(certificate, key));
+        config
+            .transpose()
+            .map_err(|error| UsageError(format!("{error:#}")))
+    }
+
     /// How much a request may bring.
     pub const fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             body_bytes: self.max_body_bytes as usize,
             body_time: self.max_body_time,
         }
+    }
+}
+
+impl TokenArgs {
+    /// What tokens are taken, if any.
+    ///
+    /// # Errors
+    /// When the issuer cannot be asked.
+    pub fn tokens(&self) -> anyhow::Result<Option<Tokens>> {
+        let (Some(source), Some(issuer), Some(audience)) =
+            (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience)
+        else {
+            return Ok(None);
+        };
+        let rules = TokenRules {
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            names: ClaimNames {
+                scopes: self.jwt_scope_claim.clone(),
+                scope_prefix: self.jwt_scope_prefix.clone(),
+                farms: self.jwt_farms_claim.clone(),
+            },
+        };
+        Tokens::new(rules, source.clone()).map(Some)
     }
 }
 
@@ -252,6 +348,22 @@ impl fmt::Debug for DatabaseArgs {
     /// Without the address, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseArgs").finish_non_exhaustive()
+    }
+}
+
+/// Keys that come in the clear could be anybody's, unless they come from this very machine.
+fn key_source(text: &str) -> Result<KeySource, String> {
+    let Some((scheme, _)) = text.split_once("://") else {
+        return Ok(KeySource::File(text.into()));
+    };
+    let url: Url = text
+        .parse()
+        .map_err(|error| format!("it is no address: {error}"))?;
+    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match scheme {
+        "https" => Ok(KeySource::Url(url)),
+        "http" if is_here => Ok(KeySource::Url(url)),
+        _ => Err("a file or an address by https is wanted".to_owned()),
     }
 }
 
@@ -291,6 +403,23 @@ mod tests {
         assert_eq!(
             refusal(&["--max-body-time", "100ms"]),
             "--max-body-time is 100ms, 1s to 1h is wanted"
+        );
+        assert_eq!(
+            refusal(&["--max-head-time", "2m"]),
+            "--max-head-time is 120s, 1s to 1m is wanted"
+        );
+        assert!(Args::try_parse_from(["api", "--tls-cert", "cert.pem"]).is_err());
+        let with_keys = |source| {
+            let named = ["--jwt-issuer", "i", "--jwt-audience", "a"];
+            Args::try_parse_from([&["api", "--jwt-jwks", source], &named[..]].concat())
+        };
+        for good in ["jwks.json", "https://id.example/keys", "http://localhost:80/keys"] {
+            assert!(with_keys(good).unwrap().api.tokens.tokens().unwrap().is_some());
+        }
+        assert!(with_keys("http://id.example/keys").is_err(), "in the clear");
+        assert!(
+            Args::try_parse_from(["api", "--jwt-jwks", "jwks.json"]).is_err(),
+            "whose, for whom?"
         );
         assert!(refusal(&["--database-url", "nonsense"]).starts_with("--database-url is unusable"));
         assert!(Args::try_parse_from(["api", "--legacy-time-zone", "Mars/Olympus"]).is_err());

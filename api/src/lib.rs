@@ -11,6 +11,7 @@ pub mod auth;
 pub mod background;
 pub mod calendar;
 pub mod clock;
+pub mod connections;
 pub mod error;
 pub mod export;
 pub mod handlers;
@@ -29,6 +30,7 @@ pub mod provisional;
 pub mod queries;
 pub mod rolling;
 pub mod routes;
+pub mod tls;
 
 use anyhow::Context;
 use platform::Health;

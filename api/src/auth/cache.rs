@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::{TimeDelta, Timestamp};
 use sqlx::PgPool;
 
-use super::{Caller, CallerId, KeyHash, Quotas};
+use super::{Caller, CallerId, KeyHash, Quotas, Tokens};
 use crate::clock;
 use crate::error::ApiError;
 use crate::queries::keys::{self, StoredKey};
@@ -27,6 +27,8 @@ const LAST_USE_RESOLUTION: Duration = Duration::from_secs(60);
 pub struct Keys {
     database: PgPool,
     quotas: Quotas,
+    /// Tokens are taken too, if it is set.
+    tokens: Option<Tokens>,
     known: Arc<Mutex<HashMap<KeyHash, Known>>>,
 }
 
@@ -38,11 +40,12 @@ struct Known {
 }
 
 impl Keys {
-    /// Verifies against the keys in `database`.
-    pub fn new(database: PgPool, quotas: Quotas) -> Self {
+    /// Verifies against the keys in `database`, and tokens if there are any.
+    pub fn new(database: PgPool, quotas: Quotas, tokens: Option<Tokens>) -> Self {
         Self {
             database,
             quotas,
+            tokens,
             known: Arc::default(),
         }
     }
@@ -52,17 +55,21 @@ impl Keys {
         &self.quotas
     }
 
-    /// Whose key this is.
+    /// Whose key or token this is.
     ///
     /// # Errors
-    /// [`ApiError::KeyUnknown`] for a key that is unknown, expired or revoked, [`ApiError::Unavailable`] when the
-    /// database must be asked and is away.
+    /// [`ApiError::KeyUnknown`] for one that is unknown, expired or revoked, [`ApiError::Unavailable`] when the
+    /// database or the issuer must be asked and is away.
     pub async fn verify(&self, presented: &str) -> Result<Caller, ApiError> {
         let hash = KeyHash::of(presented);
         if let Some(caller) = self.remembered(&hash) {
             return Ok(caller);
         }
         let looked_at = Instant::now();
+        if let Some(tokens) = self.tokens.as_ref().filter(|_| Tokens::is_token(presented)) {
+            let (caller, end) = tokens.verify(presented).await?;
+            return Ok(self.remember(hash, caller, Some(end), looked_at));
+        }
         let stored = keys::find(&self.database, &hash)
             .await?
             .filter(|key| hash.is(&key.hash));
@@ -71,7 +78,7 @@ impl Keys {
             return Err(ApiError::KeyUnknown);
         };
         self.note_use(&stored);
-        Ok(self.remember(hash, stored, looked_at))
+        Ok(self.remember(hash, stored.caller, stored.expires_at, looked_at))
     }
 
     fn remembered(&self, hash: &KeyHash) -> Option<Caller> {
@@ -87,16 +94,21 @@ impl Keys {
             .retain(|_, known| known.caller.id != CallerId::Key(id));
     }
 
-    fn remember(&self, hash: KeyHash, key: StoredKey, looked_at: Instant) -> Caller {
+    fn remember(
+        &self,
+        hash: KeyHash,
+        caller: Caller,
+        expires_at: Option<Timestamp>,
+        looked_at: Instant,
+    ) -> Caller {
         let mut known = self.lock();
         if known.len() >= MOST_KEYS {
             known.clear();
         }
-        let caller = key.caller;
         let entry = Known {
             caller: caller.clone(),
             looked_at,
-            expires_at: key.expires_at,
+            expires_at,
         };
         known.insert(hash, entry);
         caller

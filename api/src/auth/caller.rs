@@ -58,12 +58,15 @@ impl FromStr for Scope {
 pub enum CallerId {
     /// The owner of the key of that number.
     Key(i64),
+    /// Whom the issuer of tokens calls so.
+    Token(String),
 }
 
 impl fmt::Display for CallerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(id) => write!(f, "key {id}"),
+            Self::Token(subject) => write!(f, "token of {subject}"),
         }
     }
 }

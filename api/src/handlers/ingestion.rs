@@ -12,7 +12,7 @@ use crate::auth::{Access, Write};
 use crate::clock;
 use crate::error::{ApiError, Problem};
 use crate::ingest::{
-    Fingerprint, Found, Ingest, Memory, NewReading, NewReadings, Rejected, RequestName, Sorted, sort, split,
+    Fingerprint, Found, Ingest, Memory, NewReadings, Rejected, RequestName, Sorted, sort, split,
 };
 use crate::kafka::Interrupted;
 use crate::openapi::{BodyFailures, Failures};
@@ -53,7 +53,7 @@ pub struct Taken {
             {"farm_id": "north", "turbine_id": "T01", "event_time": "2026-11-23T10:00:00Z", "wind_speed_mps": 8.4},
             {"farm_id": "north", "turbine_id": "T02", "event_time": "2026-11-23T10:00:00Z", "active_power_kw": 1250.0}
         ])),
-        (NewReading = "application/x-ndjson", example = "{\"farm_id\":\"north\",\"turbine_id\":\"T01\",\
+        (String = "application/x-ndjson", example = "{\"farm_id\":\"north\",\"turbine_id\":\"T01\",\
             \"event_time\":\"2026-11-23T10:00:00Z\",\"wind_speed_mps\":8.4}\n"),
     )),
     responses(

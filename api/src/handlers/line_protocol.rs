@@ -23,7 +23,7 @@ const VERSION: &str = concat!("veleta-", env!("CARGO_PKG_VERSION"));
 #[expect(dead_code, reason = "only documents")]
 pub struct WriteParams {
     /// Unit of the timestamps: ns, us, ms or s; ns by default.
-    #[param(example = "ns", pattern = "^(ns|us|ms|s)$")]
+    #[param(example = "ns", pattern = "^(n|ns|u|us|ms|s)?$")]
     precision: Option<String>,
     /// Accepted and not used.
     org: Option<String>,
@@ -37,7 +37,7 @@ pub struct WriteParams {
 #[expect(dead_code, reason = "only documents")]
 pub struct WriteV1Params {
     /// Unit of the timestamps: n, ns, u, us, ms or s; ns by default.
-    #[param(example = "ns", pattern = "^(n|ns|u|us|ms|s)$")]
+    #[param(example = "ns", pattern = "^(n|ns|u|us|ms|s)?$")]
     precision: Option<String>,
     /// Accepted and not used.
     db: Option<String>,
@@ -46,6 +46,12 @@ pub struct WriteV1Params {
     /// The key, for clients that send it so. Better is a header, which no log shows.
     p: Option<String>,
 }
+
+/// Lines of InfluxDB's protocol, one point each.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = "line-protocol")]
+#[expect(dead_code, reason = "only documents")]
+pub struct Lines(String);
 
 /// Write lines as to InfluxDB 2
 ///
@@ -57,7 +63,7 @@ pub struct WriteV1Params {
     tag = "InfluxDB",
     security(("key" = ["write"]), ("bearer" = ["write"]), ("token" = ["write"])),
     params(WriteParams),
-    request_body(content = String, content_type = "text/plain",
+    request_body(content = Lines, content_type = "text/plain",
         example = "wind_turbine,location=site1 LV_ActivePower_kW=380.04,Wind_Speed_ms=5.31 1795428000000000000"),
     responses((status = 204, description = "All of it is written"), InfluxFailures),
 )]
@@ -80,7 +86,7 @@ pub async fn write(
     tag = "InfluxDB",
     security(("key" = ["write"]), ("bearer" = ["write"]), ("token" = ["write"]), ("basic" = ["write"])),
     params(WriteV1Params),
-    request_body(content = String, content_type = "text/plain",
+    request_body(content = Lines, content_type = "text/plain",
         example = "reading,farm_id=north,turbine_id=T01 wind_speed_mps=8.4 1795428000000000000"),
     responses((status = 204, description = "All of it is written"), InfluxV1Failures),
 )]

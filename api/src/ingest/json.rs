@@ -4,16 +4,32 @@ use domain::{Metric, OperatingStatus, RawReading};
 use platform::Rejection;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, SchemaType};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-/// One reading, or an array of them.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum NewReadings {
-    /// One.
-    One(Box<NewReading>),
-    /// Many.
-    Many(Vec<NewReading>),
+/// One reading, or an array of them. Only documents what is taken.
+pub enum NewReadings {}
+
+impl PartialSchema for NewReadings {
+    fn schema() -> RefOr<Schema> {
+        let one = Ref::from_schema_name(NewReading::name());
+        let refused = ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .description(Some("All else is refused one by one, and told in `rejected`"));
+        AnyOfBuilder::new()
+            .item(one.clone())
+            .item(ArrayBuilder::new().items(one))
+            .item(refused)
+            .into()
+    }
+}
+
+impl ToSchema for NewReadings {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((NewReading::name().into_owned(), NewReading::schema()));
+        NewReading::schemas(schemas);
+    }
 }
 
 /// A reading that is sent: the names of `Reading`, units in the names; at least one metric. Only documents what

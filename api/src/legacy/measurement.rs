@@ -13,14 +13,19 @@ use super::{Detail, Moment};
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Measurement {
     /// The generator; here a turbine.
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "T01")]
     pub generator_id: String,
     /// Wind speed, m/s.
+    #[schema(exclusive_minimum = 0.0, maximum = 75.0)]
     pub wind_speed: f64,
     /// Direction that the wind comes from, degrees.
+    #[schema(minimum = 0.0, maximum = 360.0)]
     pub wind_direction: f64,
     /// Speed of the rotor, rpm.
+    #[schema(exclusive_minimum = 0.0, maximum = 4000.0)]
     pub rotor_speed: f64,
     /// Outside temperature, °C.
+    #[schema(minimum = -10.0, maximum = 40.0)]
     pub temperature: f64,
     /// When it was measured, ISO 8601; without an offset it is UTC.
     #[schema(value_type = String, format = DateTime)]

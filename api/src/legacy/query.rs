@@ -53,11 +53,12 @@ impl LegacyQuery {
 fn limit(text: &str) -> Result<u64, Detail> {
     let loc = ["query", "limit"];
     let input = Value::from(text);
-    let Ok(number) = text.trim().parse::<i64>() else {
+    let Ok(number) = text.trim().parse::<i128>() else {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
         return Err(Detail::new("int_parsing", &loc, msg, input));
     };
-    u64::try_from(number)
+    // more than can be is all
+    u64::try_from(number.min(i128::from(u64::MAX)))
         .ok()
         .filter(|limit| *limit > 0)
         .ok_or_else(|| {

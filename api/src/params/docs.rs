@@ -144,6 +144,7 @@ pub struct EventParams {
 #[into_params(parameter_in = Query)]
 pub struct KeyLogParams {
     /// Only of this key.
+    #[param(minimum = 1, maximum = 2_000_000_000)]
     key: Option<i64>,
 }
 
@@ -152,7 +153,7 @@ pub struct KeyLogParams {
 #[into_params(parameter_in = Query)]
 pub struct LegacyParams {
     /// Most rows; all by default.
-    #[param(minimum = 1, format = Int64)]
+    #[param(minimum = 1)]
     limit: Option<u64>,
     /// Not before this time.
     #[param(format = DateTime)]

@@ -17,6 +17,12 @@ use crate::queries::keys::Rotation;
 /// The longest name, characters.
 const MAX_NAME_CHARS: usize = 100;
 
+/// The greatest number of a key.
+const MOST_NUMBER: i64 = 2_000_000_000;
+
+/// There are no more scopes.
+const MOST_SCOPES: usize = 3;
+
 /// How long an old key is good beside its successor, unless somebody says otherwise.
 const OVERLAP: Duration = Duration::from_secs(86_400);
 
@@ -26,22 +32,32 @@ const MAX_OVERLAP: Duration = Duration::from_secs(90 * 86_400);
 /// The greatest rate limit, requests per second.
 pub const MAX_RATE_LIMIT: u32 = 1_000_000;
 
+/// The name of a farm.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "north")]
+#[expect(dead_code, reason = "only documents")]
+struct FarmName(String);
+
 /// A key that is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewKey)]
 pub struct NewKeyBody {
     /// What it is called.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
     /// What it is good for; admin may do everything.
     #[schema(min_items = 1, max_items = 3)]
     pub scopes: Vec<Scope>,
     /// The only farms that it opens; all if none are named.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<FarmName>>)]
     pub farms: Option<Vec<FarmId>>,
     /// How long it is good for, such as 90d or 12h; for ever by default.
-    #[schema(example = "90d")]
+    #[schema(example = "90d", pattern = "^[1-9][0-9]{0,2}(s|m|h|d|w)$")]
     expires_in: Option<String>,
     /// From when on it opens nothing, instead of `expires_in`.
     #[serde(default)]
@@ -60,17 +76,16 @@ impl NewKeyBody {
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let mut wanted: Self = read(body, "a new key")?;
         let mut errors = Vec::new();
-        let name_chars = wanted.name.trim().chars().count();
-        if !(1..=MAX_NAME_CHARS).contains(&name_chars) || wanted.name.chars().any(char::is_control) {
+        let name_chars = wanted.name.chars().count();
+        let is_blank = wanted.name.is_empty() || wanted.name.starts_with(char::is_whitespace);
+        if is_blank || name_chars > MAX_NAME_CHARS || wanted.name.chars().any(char::is_control) {
             let bound = format!("1 to {MAX_NAME_CHARS} characters");
             errors.push(ParameterError::new("name", &wanted.name, bound));
         }
-        if wanted.scopes.is_empty() {
-            errors.push(ParameterError::new(
-                "scopes",
-                "",
-                "one or more of read, write, admin",
-            ));
+        if !(1..=MOST_SCOPES).contains(&wanted.scopes.len()) {
+            let told: Vec<_> = wanted.scopes.iter().map(|scope| scope.as_str()).collect();
+            let bound = "one or more of read, write, admin";
+            errors.push(ParameterError::new("scopes", &told.join(", "), bound));
         }
         if let Some(limit) = wanted
             .rate_limit_per_second
@@ -117,10 +132,10 @@ impl NewKeyBody {
 #[schema(as = KeyRotation)]
 pub struct RotationBody {
     /// How long the old key is still good, 0s to 90d; 24h by default.
-    #[schema(example = "24h")]
+    #[schema(example = "24h", pattern = "^([0-9]|[1-8][0-9]|90)(s|m|h|d)$")]
     overlap: Option<String>,
     /// How long the new key is good; by default for as long as the old one was made for.
-    #[schema(example = "90d")]
+    #[schema(example = "90d", pattern = "^[1-9][0-9]{0,2}(s|m|h|d|w)$")]
     expires_in: Option<String>,
 }
 
@@ -187,7 +202,11 @@ pub struct KeyLogPage {
 impl FromQuery for KeyLogPage {
     fn read(query: &mut QueryReader) -> Self {
         Self {
-            key: query.take("key", "the number of a key", |text| text.parse().ok()),
+            key: query.take("key", "the number of a key", |text| {
+                text.parse()
+                    .ok()
+                    .filter(|number| (1..=MOST_NUMBER).contains(number))
+            }),
             page: KeyPage::take(query, Order::Desc),
         }
     }

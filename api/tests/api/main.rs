@@ -24,4 +24,7 @@ mod outages;
 mod paging;
 mod provisional;
 mod roll_ups;
+mod slow_clients;
+mod tls;
+mod tokens;
 mod windows;
