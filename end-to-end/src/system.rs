@@ -20,6 +20,8 @@ pub struct System {
     pub stack: Stack,
     /// Its database.
     pub database: Database,
+    /// Settings that every program gets besides.
+    pub settings: Vec<(&'static str, &'static str)>,
     /// The API's address.
     pub api_url: String,
     api_address: String,
@@ -36,6 +38,7 @@ impl System {
         Self {
             stack,
             database,
+            settings: Vec::new(),
             api_url,
             api_address,
             http: reqwest::Client::new(),
@@ -45,7 +48,10 @@ impl System {
     /// A program of this installation, with its settings in the environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binary(program));
-        command.envs(self.stack.environment()).stdin(Stdio::null());
+        command
+            .envs(self.stack.environment())
+            .envs(self.settings.iter().copied())
+            .stdin(Stdio::null());
         let url = match program {
             "sink" => &self.database.sink_url,
             "api" => &self.database.api_url,

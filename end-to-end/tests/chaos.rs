@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use end_to_end::chaos::{self, SinkScenario};
+use end_to_end::chaos::{self, AggregatorScenario, GroupProtocol, SinkScenario};
 use tokio::sync::Mutex;
 
 /// One at a time: they share the servers.
@@ -20,4 +20,18 @@ async fn three_sinks_lose_and_double_nothing_whatever_happens_to_them() {
         logs: None,
     };
     chaos::sink(scenario).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_aggregators_lose_and_double_nothing_whatever_happens_to_them() {
+    let _alone = SERVERS.lock().await;
+    let scenario = AggregatorScenario {
+        // its six events are of every kind, with a kill -9 of Kafka and a freeze early on
+        seed: Some(876),
+        events: 6,
+        group_protocol: GroupProtocol::Classic,
+        freeze: Duration::from_secs(7),
+        logs: None,
+    };
+    chaos::aggregator(scenario).await.unwrap();
 }

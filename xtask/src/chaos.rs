@@ -20,6 +20,8 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Whose {
+    /// Three aggregators and Kafka
+    Aggregator,
     /// Three sinks and PostgreSQL
     Sink,
 }
@@ -37,6 +39,7 @@ const CHAOS: Driver = Driver {
 /// If it could not be run.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let whose = match args.whose {
+        Whose::Aggregator => "aggregator",
         Whose::Sink => "sink",
     };
     let logs = paths::dot_dev().join("chaos").join(whose);

@@ -11,6 +11,7 @@ use crate::fetch;
 use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::paths;
+use crate::ports::Detour;
 use crate::process;
 use crate::programs;
 use crate::requirements;
@@ -84,7 +85,14 @@ pub(crate) fn start(
 pub(crate) fn environment(stack: &Stack, profile: &str) -> Result<Vec<(&'static str, String)>> {
     let settings = &stack.settings;
     let own = paths::own_binary()?;
-    Ok(vec![
+    let detour = settings.ports.detour.map(|detour| {
+        let Detour { broker, proxy } = detour;
+        (
+            "VELETA_KAFKA_DETOUR",
+            format!("127.0.0.1:{proxy}>127.0.0.1:{broker}"),
+        )
+    });
+    let always = vec![
         ("KAFKA_BOOTSTRAP_SERVERS", programs::kafka(settings)),
         ("SCHEMA_REGISTRY_URL", registry::url(settings)),
         (
@@ -99,7 +107,8 @@ pub(crate) fn environment(stack: &Stack, profile: &str) -> Result<Vec<(&'static 
             "VELETA_SERVERS_CTL",
             format!("{} server --dir {}", own.display(), stack.dir.display()),
         ),
-    ])
+    ];
+    Ok(always.into_iter().chain(detour).collect())
 }
 
 /// Removes the folders of stacks that ended with their machine. One whose owner lives is locked.

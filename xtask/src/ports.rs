@@ -36,6 +36,18 @@ pub(crate) struct Ports {
     pub(crate) api: u16,
     /// The first of the programs' management ports, which follow one another.
     management: u16,
+    /// A second way to the broker; only of stacks that tests run on.
+    #[serde(default)]
+    pub(crate) detour: Option<Detour>,
+}
+
+/// A way to the broker that can be blocked: whoever takes it is sent to a proxy, which a test opens when it wants one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Detour {
+    /// Where the broker listens for the proxy.
+    pub(crate) broker: u16,
+    /// Where it says that it listens.
+    pub(crate) proxy: u16,
 }
 
 /// The programs in the order of their management ports.
@@ -67,6 +79,7 @@ impl Ports {
             postgres: add(POSTGRES)?,
             api: add(API)?,
             management: add(MANAGEMENT)?,
+            detour: None,
         })
     }
 
@@ -75,7 +88,7 @@ impl Ports {
     /// # Errors
     /// If there are too few.
     pub(crate) fn free() -> Result<Self> {
-        let count = 5 + PROGRAMS;
+        let count = 5 + PROGRAMS + 2;
         // Stacks that start at the same time begin to look at different places.
         let places = (TEST_PORTS.end - TEST_PORTS.start) / count;
         let own_place =
@@ -90,6 +103,10 @@ impl Ports {
                 postgres: first + 3,
                 api: first + 4,
                 management: first + 5,
+                detour: Some(Detour {
+                    broker: first + 5 + PROGRAMS,
+                    proxy: first + 6 + PROGRAMS,
+                }),
             })
             .with_context(|| format!("no {count} free ports in a row between {TEST_PORTS:?}"))
     }

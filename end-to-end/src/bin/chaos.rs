@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use end_to_end::chaos::{self, SinkScenario};
+use end_to_end::chaos::{self, AggregatorScenario, SinkScenario};
 
 /// Makes the life of programs hard while data flows, and lets `verify` judge; exit code 1 on any difference.
 #[derive(Parser)]
@@ -16,6 +16,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Whose {
+    /// Three aggregators and Kafka
+    Aggregator(AggregatorScenario),
     /// Three sinks and PostgreSQL
     Sink(SinkScenario),
 }
@@ -34,8 +36,11 @@ async fn main() -> ExitCode {
 /// When it is interrupted its processes end with it, frozen ones too.
 async fn run(args: Args) -> Result<()> {
     let stop = platform::shutdown::on_signal()?;
-    let scenario = match args.whose {
-        Whose::Sink(scenario) => chaos::sink(scenario),
+    let scenario = async {
+        match args.whose {
+            Whose::Aggregator(scenario) => chaos::aggregator(scenario).await,
+            Whose::Sink(scenario) => chaos::sink(scenario).await,
+        }
     };
     tokio::select! {
         outcome = scenario => outcome,

@@ -8,11 +8,14 @@ use sqlx::{Connection, PgConnection, Row};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::plan::{Action, Manner, Rules, Server, Step};
-use super::{Crew, Journal};
+use super::{Crew, Detour, Journal};
 use crate::{Servers, System};
 
 /// Between two looks at who is to go on.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long nothing passes between the members and Kafka.
+const BLOCK: Duration = Duration::from_secs(5);
 
 /// Sessions that may be ended: those of the program's role in this installation's database.
 const SESSIONS: &str = "SELECT pid, application_name FROM pg_stat_activity \
@@ -28,6 +31,8 @@ pub struct Chaos<'a> {
     pub role: &'static str,
     /// The processes.
     pub crew: Crew<'a>,
+    /// The members' way to Kafka, if it is to be blocked.
+    pub detour: Option<Detour>,
     /// Where everything is told.
     pub journal: Journal,
     /// How long a frozen member stays so.
@@ -97,6 +102,11 @@ impl Chaos<'_> {
             Action::Leave(member) => ("leave", self.crew.leave(member)?),
             Action::Restart(server, manner) => self.restart(server, manner),
             Action::Cut(which) => ("cut", self.cut(which).await?),
+            Action::Block => {
+                let detour = self.detour.as_ref().context("there is no way to be blocked")?;
+                detour.block(BLOCK);
+                ("block", format!("the way to kafka for {} s", BLOCK.as_secs()))
+            }
         };
         *self.counts.entry(kind).or_default() += 1;
         Ok(format!("{kind:<18} {told}"))

@@ -47,6 +47,8 @@ pub enum Kind {
     Restart(Server, Manner),
     /// PostgreSQL ends a session of a member.
     Cut,
+    /// Nothing passes between the members and Kafka for a while.
+    Block,
 }
 
 /// What happens, and to whom.
@@ -65,6 +67,8 @@ pub enum Action {
     /// See [`Kind::Cut`]; of the sessions that there are, in the order of their pids, this one counted from 0, again
     /// from the first when there are fewer.
     Cut(usize),
+    /// See [`Kind::Block`].
+    Block,
 }
 
 /// What happens next.
@@ -152,6 +156,7 @@ impl Plan {
             }
             Kind::Restart(server, manner) => Action::Restart(server, manner),
             Kind::Cut => Action::Cut(self.dice.random_range(0..100)),
+            Kind::Block => Action::Block,
         }
     }
 
@@ -162,7 +167,7 @@ impl Plan {
             Kind::Freeze => awake > 1,
             Kind::Join => members < *self.rules.crew.end(),
             Kind::Leave => members > *self.rules.crew.start() && awake > 1,
-            Kind::Restart(..) | Kind::Cut => true,
+            Kind::Restart(..) | Kind::Cut | Kind::Block => true,
         }
     }
 
@@ -204,6 +209,7 @@ mod tests {
         (Kind::Leave, 1),
         (Kind::Restart(Server::Postgres, Manner::Fast), 1),
         (Kind::Cut, 1),
+        (Kind::Block, 1),
     ];
 
     fn rules() -> Rules {
@@ -246,7 +252,7 @@ mod tests {
                     }
                     Action::Join(member) => assert!(asleep_until.insert(member, clock).is_none()),
                     Action::Leave(member) => assert!(asleep_until.remove(&member).unwrap() <= clock),
-                    Action::Restart(..) | Action::Cut(_) => {}
+                    Action::Restart(..) | Action::Cut(_) | Action::Block => {}
                 }
                 assert!(rules().crew.contains(&asleep_until.len()));
                 assert!(

@@ -104,6 +104,7 @@ pub async fn sink(scenario: SinkScenario) -> Result<()> {
         servers: Servers::of_this_run(),
         role: "windfarm_sink",
         crew,
+        detour: None,
         journal,
         freeze: scenario.freeze,
         counts: BTreeMap::new(),

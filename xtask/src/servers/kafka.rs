@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::java;
-use crate::ports::Ports;
+use crate::ports::{Detour, Ports};
 use crate::process;
 use crate::settings::Settings;
 
@@ -75,16 +75,23 @@ fn data(dir: &Path) -> PathBuf {
 /// enough that a broker which was killed is soon back, and long enough for a busy machine.
 fn properties(dir: &Path, ports: &Ports) -> String {
     let (kafka, controller) = (ports.kafka, ports.controller);
+    let (listener, advertised) = match ports.detour {
+        Some(Detour { broker, proxy }) => (
+            format!(",DETOUR://127.0.0.1:{broker}"),
+            format!(",DETOUR://127.0.0.1:{proxy}"),
+        ),
+        None => (String::new(), String::new()),
+    };
     let data = data(dir);
     let data = data.display();
     format!(
         "\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{kafka},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{kafka},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{kafka},CONTROLLER://127.0.0.1:{controller}{listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{kafka},CONTROLLER://127.0.0.1:{controller}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 log.dirs={data}
