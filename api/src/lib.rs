@@ -30,6 +30,7 @@ pub mod provisional;
 pub mod queries;
 pub mod rolling;
 pub mod routes;
+pub mod tag;
 pub mod tls;
 
 use anyhow::Context;

@@ -80,6 +80,15 @@ impl View {
         Ok(minutes)
     }
 
+    /// Where the minutes lie of the windows that begin in `range`.
+    pub fn minutes_of(&self, range: TimeRange) -> TimeRange {
+        let known = range.and(self.first_start(), self.known.to);
+        TimeRange {
+            from: self.division.first_start(known.from),
+            to: self.division.first_start(known.to),
+        }
+    }
+
     /// No stored window is longer than a day, whatever its length was set to.
     fn first_start(&self) -> Timestamp {
         let day = TimeDelta::from_secs(86_400);

@@ -36,6 +36,11 @@ impl Expected {
         }
     }
 
+    /// When each turbine began, in order.
+    pub fn known(&self) -> &[Timestamp] {
+        &self.began
+    }
+
     /// What part of what there could be there is, from 0 to 1; none if nothing could be there.
     pub fn completeness(&self, span: Span, figures: &RollUp) -> Option<f64> {
         let expected = self.turbine_time(span);

@@ -1,17 +1,18 @@
 //! `/v1/farms/{farm}/turbines/{turbine}/readings`.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use sqlx::PgPool;
 
-use super::stream::answer;
+use super::stream::{answer, tagged};
 use super::{no_turbine, turbine_id};
 use crate::auth::{Access, Read};
 use crate::error::ApiError;
 use crate::model::{Page, Reading};
 use crate::openapi::Failures;
-use crate::params::{Backwards, Between, FormatParam, Listing, NumberCursor, TimePage};
+use crate::params::{Backwards, Between, FormatParam, Listing, NumberCursor, Output, TimePage};
 use crate::queries;
+use crate::queries::windows::WindowsOf;
 
 /// The readings of a turbine, by time
 #[utoipa::path(
@@ -30,6 +31,7 @@ use crate::queries;
 #[get("/farms/{farm}/turbines/{turbine}/readings")]
 pub async fn list(
     access: Access<Read>,
+    request: HttpRequest,
     path: Path<(String, String)>,
     Listing { mut asked, output }: Listing<TimePage>,
     database: Data<PgPool>,
@@ -40,10 +42,19 @@ pub async fn list(
     let known = known.ok_or_else(|| no_turbine(turbine.as_str()))?;
     // so that the database looks only at days on which there can be something
     asked.range = asked.range.and(known.from, known.to);
+    let has_end = asked.range.to < known.to;
+    let of = WindowsOf::Turbine(farm.clone(), turbine.clone());
+    let stamp = match output {
+        Output::File { .. } if has_end => Some(queries::readings::stamp(&database, &of, asked.range).await?),
+        Output::File { .. } | Output::Page => None,
+    };
     let key = |reading: &Reading| reading.event_time;
-    answer(output, asked, key, move |page| {
+    let answer = answer(output, asked, key, move |page| {
         let (database, farm, turbine) = (database.clone(), farm.clone(), turbine.clone());
         async move { queries::readings::list(&database, &farm, &turbine, &page).await }
-    })
-    .await
+    });
+    match stamp {
+        Some(stamp) => tagged(&request, &stamp, answer).await,
+        None => answer.await,
+    }
 }

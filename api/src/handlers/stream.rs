@@ -3,8 +3,9 @@
 
 use std::future::{Future, ready};
 
-use actix_web::HttpResponse;
+use actix_web::http::header::ACCEPT;
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::error::ApiError;
 use crate::export::{CsvWriter, EncodeError, Encoder, Format, ParquetWriter, Tabular};
 use crate::model::Page;
 use crate::params::{Cursor, KeyPage, Output, TimePage};
+use crate::tag::Tag;
 
 /// Rows that are read at once.
 const PAGE_ROWS: u32 = 1_000;
@@ -115,6 +117,32 @@ where
         Format::Parquet => stream_rows(ParquetWriter::default(), format, rows, page, fetch).await,
         Format::Csv | Format::Json => stream_rows(CsvWriter, Format::Csv, rows, page, fetch).await,
     }
+}
+
+/// Answers a file that changes when `content` does: with its tag, or with nothing but that if the client has it.
+/// `answer` is not awaited then.
+///
+/// # Errors
+/// Those of `answer`.
+pub(super) async fn tagged(
+    request: &HttpRequest,
+    content: &impl std::fmt::Debug,
+    answer: impl Future<Output = Result<HttpResponse, ApiError>>,
+) -> Result<HttpResponse, ApiError> {
+    // the same rows come in many forms, by another version of ours perhaps in another one
+    let form = (
+        env!("CARGO_PKG_VERSION"),
+        request.uri(),
+        request.headers().get(ACCEPT),
+    );
+    let tag = Tag::of(format!("{form:?} {content:?}").as_bytes());
+    let mut answer = if tag.is_known(request.headers()) {
+        HttpResponse::NotModified().finish()
+    } else {
+        answer.await?
+    };
+    tag.put(answer.headers_mut());
+    Ok(answer)
 }
 
 /// Rows with what the page after them is found by.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use domain::{FarmId, TimeDelta, Timestamp};
 use sqlx::PgPool;
 
-use super::stream::answer;
+use super::stream::{answer, tagged};
 use super::{no_farm, no_turbine, turbine_id};
 use crate::auth::{Access, Read};
 use crate::calendar::{Division, Expected};
@@ -43,6 +43,7 @@ const STORED_AFTER: TimeDelta = TimeDelta::from_secs(20);
 #[get("/farms/{farm}/windows")]
 pub async fn of_farm(
     access: Access<Read>,
+    request: HttpRequest,
     farm: Path<String>,
     Listing { asked, output }: Listing<WindowPage>,
     database: Data<PgPool>,
@@ -55,7 +56,7 @@ pub async fn of_farm(
         with_provisional: asked.with_provisional,
         ..view
     };
-    list(database, view, asked.page, output).await
+    list(&request, database, view, asked.page, output).await
 }
 
 /// The windows of a turbine, by their start
@@ -75,6 +76,7 @@ pub async fn of_farm(
 #[get("/farms/{farm}/turbines/{turbine}/windows")]
 pub async fn of_turbine(
     access: Access<Read>,
+    request: HttpRequest,
     path: Path<(String, String)>,
     Listing { asked, output }: Listing<WindowPage>,
     database: Data<PgPool>,
@@ -90,7 +92,7 @@ pub async fn of_turbine(
         expected: Expected::new([known.from], expected_until()),
         with_provisional: asked.with_provisional,
     };
-    list(database, view, asked.page, output).await
+    list(&request, database, view, asked.page, output).await
 }
 
 /// The windows of a farm whose readings lie in `known`.
@@ -111,18 +113,32 @@ pub(super) async fn farm_view(
 }
 
 async fn list(
+    request: &HttpRequest,
     database: Data<PgPool>,
     view: View,
     page: TimePage,
     output: Output,
 ) -> Result<HttpResponse, ApiError> {
+    // of windows that have ended nothing depends on the clock
+    let minutes = view.minutes_of(page.range);
+    let has_ended = minutes.to <= expected_until();
+    let stamp = match output {
+        Output::File { .. } if has_ended => {
+            let stored = queries::windows::stamp(&database, &view.of, minutes).await?;
+            Some((stored, view.expected.clone()))
+        }
+        Output::File { .. } | Output::Page => None,
+    };
     let view = Arc::new(view);
     let key = |window: &Window| window.start;
-    answer(output, page, key, move |page| {
+    let answer = answer(output, page, key, move |page| {
         let (database, view) = (database.clone(), Arc::clone(&view));
         async move { view.list(&database, &page).await }
-    })
-    .await
+    });
+    match stamp {
+        Some((stored, expected)) => tagged(request, &(stored, expected.known()), answer).await,
+        None => answer.await,
+    }
 }
 
 fn expected_until() -> Timestamp {

@@ -41,6 +41,14 @@ fn range_of((first, last): (OffsetDateTime, OffsetDateTime)) -> TimeRange {
     }
 }
 
+/// What changes whenever stored rows of a range do: they are only ever added, revised, and dropped by whole days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Stamp {
+    rows: i64,
+    revisions: i64,
+    first: Option<OffsetDateTime>,
+}
+
 /// Counts are stored signed and never negative.
 fn count(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()

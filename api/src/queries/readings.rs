@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder, Row};
 
 use super::windows::WindowsOf;
-use super::{days, from_db, push_time_page, to_db};
+use super::{Stamp, days, from_db, push_time_page, to_db};
 use crate::model::Reading;
 use crate::params::{TimePage, TimeRange};
 
@@ -80,4 +80,15 @@ pub async fn each(
         take(row.try_get(0)?, from_db(row.try_get(1)?), &metrics);
     }
     Ok(())
+}
+
+/// What changes with the readings of a range.
+pub async fn stamp(database: &PgPool, of: &WindowsOf, range: TimeRange) -> Result<Stamp, sqlx::Error> {
+    let mut sql = QueryBuilder::new(
+        "SELECT count(*) AS rows, 0::bigint AS revisions, min(event_time) AS first FROM readings WHERE ",
+    );
+    of.push_theirs(&mut sql);
+    sql.push(" AND event_time >= ").push_bind(to_db(range.from));
+    sql.push(" AND event_time < ").push_bind(to_db(range.to));
+    sql.build_query_as().fetch_one(database).await
 }

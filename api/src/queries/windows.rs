@@ -8,7 +8,7 @@ use sqlx::{Executor, PgConnection, PgPool, Postgres, QueryBuilder, Row};
 use stored::{Length, Of, StoredWindow, Table};
 use time::OffsetDateTime;
 
-use super::{days, from_db, push_time_page, to_db};
+use super::{Stamp, days, from_db, push_time_page, to_db};
 use crate::calendar::{Chunk, Span};
 use crate::model::{Resolution, Window, WindowHead};
 use crate::params::{Order, TimePage, TimeRange};
@@ -86,6 +86,18 @@ pub async fn minutes(
         of.read(&sql.build().fetch_all(database).await?)
     })
     .await
+}
+
+/// What changes with the minutes of a range, and so with all that is made of them.
+pub async fn stamp(database: &PgPool, of: &WindowsOf, range: TimeRange) -> Result<Stamp, sqlx::Error> {
+    let name = of.table(Length::Minute).name();
+    let mut sql = QueryBuilder::new(format!(
+        "SELECT count(*) AS rows, coalesce(sum(revision), 0)::bigint AS revisions, min(window_start) AS first \
+         FROM {name} WHERE "
+    ));
+    of.push_theirs(&mut sql);
+    push_range(&mut sql, range);
+    sql.build_query_as().fetch_one(database).await
 }
 
 /// The window of the farm that begins then, without how complete it is.

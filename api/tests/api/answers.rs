@@ -241,6 +241,61 @@ async fn what_has_not_changed_is_not_sent_again_and_a_revision_is_a_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_closed_range_is_sent_again_only_if_something_has_changed() {
+    let api = TestApi::start().await;
+    fixtures::farms(&api.database).await;
+    fixtures::windows(&api.database, "north").await;
+    let range = "from=2026-11-22T00:00:00Z&to=2026-11-23T00:01:00Z";
+    let files = [
+        (
+            format!("/v1/farms/north/windows?format=csv&{range}"),
+            "farm_windows",
+        ),
+        (
+            format!("/v1/farms/north/windows?format=csv&resolution=1h&{range}"),
+            "farm_windows",
+        ),
+        (
+            format!("/v1/farms/north/turbines/T1/windows?format=parquet&{range}"),
+            "turbine_windows",
+        ),
+        (
+            format!("/v1/farms/north/turbines/T1/readings?format=csv&{range}"),
+            "readings",
+        ),
+    ];
+    let ask = async |path: &str, known: &str| {
+        let request = api.request(Method::GET, path).header("x-api-key", &api.key);
+        request.header("if-none-match", known).send().await.unwrap()
+    };
+    let mut tags = Vec::new();
+    for (path, _) in &files {
+        let first = ask(path, "").await;
+        assert_eq!(first.status(), 200, "{path}");
+        let tag = header(&first, "etag").unwrap().to_owned();
+        let again = ask(path, &tag).await;
+        assert_eq!(
+            (again.status().as_u16(), header(&again, "etag")),
+            (304, Some(&*tag)),
+            "{path}"
+        );
+        assert!(again.bytes().await.unwrap().is_empty());
+        assert!(!tags.contains(&tag), "each has its own");
+        tags.push(tag);
+    }
+    let revise = "UPDATE farm_windows SET revision = revision + 1 WHERE window_start = '2026-11-22 23:59Z';
+         UPDATE turbine_windows SET revision = revision + 1 WHERE window_start = '2026-11-22 23:59Z';
+         INSERT INTO readings (farm_id, turbine_id, event_time, kafka_partition, kafka_offset, appended_at)
+            VALUES ('north', 'T1', '2026-11-22 23:58:01Z', 1, 99, now())";
+    fixtures::run(&api.database, revise).await;
+    for ((path, table), tag) in files.iter().zip(&tags) {
+        assert_eq!(ask(path, tag).await.status(), 200, "{table} have changed: {path}");
+    }
+    let open = ask("/v1/farms/north/turbines/T1/readings?format=csv", "").await;
+    assert_eq!(header(&open, "etag"), None, "it has no end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_told_with_what_can() {
     let api = TestApi::start().await;
     for (method, path, allowed) in [
