@@ -130,7 +130,8 @@ pub struct RetentionArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Group and threads")]
 pub struct GroupArgs {
-    /// Threads that store, each a member of the group with a database connection of its own (1 to 256)
+    /// Threads that store readings, each a member of the group with a database connection of its own (1 to 256); one more
+    /// stores what is made of them: windows, late readings and dead letters
     #[arg(long, env = "THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
 

@@ -57,7 +57,8 @@ pub(crate) fn config(args: &Args, name: &str) -> ClientConfig {
         ("auto.offset.reset", "error"),
         ("fetch.wait.max.ms", "50"),
         ("fetch.queue.backoff.ms", "20"),
-        ("queued.max.messages.kbytes", "32768"),
+        // small records take three times as much memory while they wait
+        ("queued.max.messages.kbytes", "16384"),
         ("statistics.interval.ms", "5000"),
     ] {
         config.set(key, value);
@@ -65,11 +66,16 @@ pub(crate) fn config(args: &Args, name: &str) -> ClientConfig {
     config
 }
 
-/// Runs one member of the group until it is told to stop, or cannot go on.
+/// Runs one member of the group, which reads `share`, until it is told to stop, or cannot go on.
 ///
 /// # Errors
 /// What waiting cannot mend, in the database or on Kafka.
-pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: Worker) -> anyhow::Result<()> {
+pub(crate) fn run(
+    mut config: ClientConfig,
+    instance_id: Option<&str>,
+    share: &[Topic],
+    worker: Worker,
+) -> anyhow::Result<()> {
     let (topics, stop) = (worker.parts.topics.clone(), worker.parts.stop.clone());
     if let Some(instance_id) = instance_id {
         config.set("group.instance.id", instance_id);
@@ -80,7 +86,7 @@ pub(crate) fn run(mut config: ClientConfig, instance_id: Option<&str>, worker: W
         worker: Mutex::new(worker),
     };
     let consumer: BaseConsumer<Context> = config.create_with_context(context).context("kafka consumer")?;
-    let names = Topic::ALL.map(|topic| topic.name(&topics));
+    let names: Vec<_> = share.iter().map(|topic| topic.name(&topics)).collect();
     consumer.subscribe(&names).context("subscribing")?;
     let context = Arc::clone(consumer.context());
 

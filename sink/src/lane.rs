@@ -29,6 +29,14 @@ impl Topic {
         Self::DeadLetters,
     ];
 
+    /// What has been made of the readings.
+    pub const RESULTS: [Self; 4] = [
+        Self::FarmWindows,
+        Self::TurbineWindows,
+        Self::LateReadings,
+        Self::DeadLetters,
+    ];
+
     /// Its name on Kafka and in `kafka_offsets`.
     pub fn name(self, topics: &Topics) -> &str {
         match self {

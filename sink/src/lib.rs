@@ -47,6 +47,7 @@ pub use args::{
 use batch::{Batch, Pipeline};
 use errand::{Desk, Errands};
 use intake::Intake;
+use lane::Topic;
 use letters::Letters;
 use retention::KeptDays;
 use store::Store;
@@ -88,7 +89,7 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
     let name = member_name(&args);
     let kept = Arc::new(KeptDays::default());
     let mut threads = JoinSet::new();
-    for thread in 0..args.group.threads {
+    for (thread, share) in shares(args.group.threads) {
         let component = |what: &str| health.component(format!("{what}[{thread}]"));
         let parts = Parts {
             runtime: Handle::current(),
@@ -117,7 +118,7 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
         };
         let config = consumer::config(&args, &member);
         let instance = args.group.instance_id.as_ref().map(|id| format!("{id}-{thread}"));
-        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), parts, desk));
+        threads.spawn_blocking(move || thread_main(config, instance.as_deref(), share, parts, desk));
     }
     let options = database
         .clone()
@@ -156,9 +157,19 @@ pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
     Ok(migrations::migrate(&args.admin_url, &passwords).await?)
 }
 
+/// The threads' names, and what each reads: as many as were asked for share the readings, and one more reads what has been
+/// made of them. A group deals out partitions by their number: if all read everything, a thread that joins could be given
+/// those with next to nothing in them, and the readings stay where they are.
+fn shares(threads: u16) -> impl Iterator<Item = (String, &'static [Topic])> {
+    (0..threads)
+        .map(|thread| (thread.to_string(), &[Topic::Readings][..]))
+        .chain([("results".to_owned(), &Topic::RESULTS[..])])
+}
+
 fn thread_main(
     config: rdkafka::ClientConfig,
     instance: Option<&str>,
+    share: &[Topic],
     parts: Parts,
     mut desk: Desk,
 ) -> anyhow::Result<()> {
@@ -166,7 +177,7 @@ fn thread_main(
         return Ok(());
     }
     let errands = Errands::new(parts.runtime.clone(), desk);
-    consumer::run(config, instance, Worker::new(parts, errands))
+    consumer::run(config, instance, share, Worker::new(parts, errands))
 }
 
 /// Before it joins the group: a member that cannot store would only take partitions from those who can. False if the

@@ -184,7 +184,7 @@ async fn a_database_that_is_away_is_waited_for_and_nothing_is_lost() {
         cable.cut();
         rig.send_readings(&(round * 300..(round + 1) * 300).map(nth).collect::<Vec<_>>())
             .await;
-        sink.until_not_ready(&["database[0]"]).await;
+        sink.until_not_ready(&["database[0]", "database[results]"]).await;
         assert_eq!(rig.number("SELECT count(*) FROM readings").await, round * 300);
         cable.mend();
         rig.until("SELECT count(*) FROM readings", (round + 1) * 300)

@@ -1,47 +1,73 @@
 //! Members of the group: threads and processes that come and go.
 
+use std::collections::BTreeMap;
+
 use testkit::eventually;
 
 use crate::make::nth;
 use crate::rig::{LIMIT, Rig};
 
-/// When so many members share all 30 partitions evenly.
-async fn settled(rig: &Rig, members: usize) -> Vec<(String, Vec<u8>)> {
-    let what = format!("{members} members share the partitions");
-    let wanted = 30 / members..=30_usize.div_ceil(members);
+/// When so many members share the 6 partitions of the readings evenly, and so many others the 24 of what is made of them.
+async fn settled(rig: &Rig, readers: usize, others: usize) -> Vec<(String, Vec<u8>)> {
+    let what = format!("{readers} and {others} members share the partitions");
+    let is_even = |counts: &[usize], partitions: usize, members: usize| {
+        let wanted = partitions / members..=partitions.div_ceil(members);
+        counts.len() == members
+            && counts.iter().sum::<usize>() == partitions
+            && counts.iter().all(|count| wanted.contains(count))
+    };
+    let readings = rig.stack.kafka().topics().readings;
     eventually(&what, LIMIT, async || {
         let assignments = rig.assignments();
-        let counts: Vec<_> = assignments
-            .iter()
-            .map(|(_, bytes)| partitions_in(bytes))
-            .collect();
-        let is_even = counts.iter().all(|count| wanted.contains(count));
-        (counts.len() == members && counts.iter().sum::<usize>() == 30 && is_even).then_some(assignments)
+        let (mut of_readings, mut of_others) = (Vec::new(), Vec::new());
+        for (member, bytes) in &assignments {
+            let counts = partitions_in(bytes);
+            let all: usize = counts.values().sum();
+            if member.ends_with("results") {
+                of_others.push(all - counts.get(&readings).unwrap_or(&0));
+            } else {
+                of_readings.push(*counts.get(&readings)?);
+            }
+        }
+        (is_even(&of_readings, 6, readers) && is_even(&of_others, 24, others)).then_some(assignments)
     })
     .await
 }
 
-/// How many partitions an assignment of the consumer protocol names: version, then topics with their partitions.
-fn partitions_in(assignment: &[u8]) -> usize {
+/// How many partitions of each topic an assignment of the consumer protocol names: version, then topics with their
+/// partitions.
+fn partitions_in(assignment: &[u8]) -> BTreeMap<String, usize> {
     let mut rest = assignment.get(2..).unwrap_or_default();
     let mut take = |bytes: usize| {
         let (taken, left) = rest.split_at_checked(bytes)?;
         rest = left;
-        Some(
-            taken
-                .iter()
-                .fold(0, |number, &byte| number << 8 | usize::from(byte)),
-        )
+        Some(taken)
     };
-    let mut count = 0;
-    for _ in 0..take(4).unwrap_or_default() {
-        let name = take(2).unwrap_or_default();
-        take(name);
-        let partitions = take(4).unwrap_or_default();
+    let number = |bytes: Option<&[u8]>| {
+        let bytes = bytes.unwrap_or_default().iter();
+        bytes.fold(0, |number, &byte| number << 8 | usize::from(byte))
+    };
+    let mut counts = BTreeMap::new();
+    for _ in 0..number(take(4)) {
+        let length = number(take(2));
+        let name = String::from_utf8_lossy(take(length).unwrap_or_default()).into_owned();
+        let partitions = number(take(4));
         take(4 * partitions);
-        count += partitions;
+        counts.insert(name, partitions);
     }
-    count
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_joins_is_given_its_share_of_the_readings() {
+    let rig = Rig::new().await;
+    let first = rig.start(&[]);
+    settled(&rig, 1, 1).await;
+    let second = rig.start(&["--threads", "2"]);
+    settled(&rig, 3, 2).await;
+    first.stop().await;
+    settled(&rig, 2, 1).await;
+    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +82,7 @@ async fn a_named_sink_that_restarts_moves_nothing() {
         rig.spawn_with(&environment)
     };
     let (mut one, mut two) = (static_member("one"), static_member("two"));
-    let before = settled(&rig, 4).await;
+    let before = settled(&rig, 4, 2).await;
     rig.send_readings(&(0..100).map(nth).collect::<Vec<_>>()).await;
     rig.until("SELECT count(*) FROM readings", 100).await;
 

@@ -57,7 +57,7 @@ async fn rows_batches_phases_lag_and_mishaps_are_measured() {
         ("windfarm_sink_duplicates_total", "", 30.0),
         ("windfarm_sink_refused_total", "by=\"rule\"", 1.0),
         ("windfarm_sink_refused_total", "by=\"database\"", 0.0),
-        ("windfarm_sink_reconnects_total", "", 1.0),
+        ("windfarm_sink_reconnects_total", "", 2.0),
         ("windfarm_sink_partitions_taken_over_total", "", 30.0),
         ("windfarm_sink_lag_records", "", 0.0),
         ("windfarm_sink_lag_seconds", "", 0.0),

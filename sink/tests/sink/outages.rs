@@ -51,7 +51,7 @@ async fn a_database_that_cannot_store_is_waited_for_and_the_group_keeps_its_memb
     rig.send_readings(&(0..sent).map(nth).collect::<Vec<_>>()).await;
     rig.until("SELECT count(*) FROM readings", sent).await;
     let members = rig.assignments();
-    assert_eq!(members.len(), 1);
+    assert_eq!(members.len(), 2);
 
     for (what, broken, mended, reason) in OUTAGES {
         rig.administrate(broken).await;
