@@ -14,6 +14,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 6_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub(crate) readings: u64,
 
+    /// Readings of the topics of few and many farms, at most those of the large one
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub(crate) part_readings: u64,
+
     /// Partitions of the topic
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(crate) partitions: u64,
@@ -54,6 +58,10 @@ pub(crate) enum Comparison {
     Drain,
     /// The whole program with Kafka Streams doing the same, on two threads
     Peers,
+    /// Few farms and turbines with many of either, on one thread
+    Scaling,
+    /// Readings that come live, 10,000 a second: from the reading that closes a window to that window's reader
+    Latency,
 }
 
 impl Args {
@@ -63,6 +71,7 @@ impl Args {
             self.readings = 200_000;
             self.rounds = 1;
         }
+        self.part_readings = self.part_readings.min(self.readings);
         if self.only.is_empty() {
             self.only = Comparison::value_variants().to_vec();
         }

@@ -1,5 +1,6 @@
 //! The aggregator against reading alone and against its peers: a topic of readings is worked off by the real program,
-//! drained by consumers set up alike that only count, and worked off by Kafka Streams, in alternating rounds.
+//! drained by consumers set up alike that only count, and worked off by Kafka Streams, in alternating rounds. Then what a
+//! reading costs among few and among many, and how long a window takes to its readers.
 
 #![expect(
     clippy::print_stdout,
@@ -9,6 +10,7 @@
 mod aggregate;
 mod args;
 mod drain;
+mod latency;
 mod measurement;
 mod peer;
 mod rounds;
@@ -36,6 +38,6 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<()> {
     match args.part {
         Some(Part::Drain { threads }) => drain::run(threads),
-        None => Benchmark::prepare(args).await?.run(),
+        None => Benchmark::prepare(args).await?.run().await,
     }
 }

@@ -10,6 +10,7 @@ use domain::TimeDelta;
 
 use crate::aggregate;
 use crate::args::{Args, Comparison};
+use crate::latency;
 use crate::measurement::Measurement;
 use crate::peer::{Guarantee, KafkaStreams, Store};
 use crate::worker;
@@ -17,18 +18,57 @@ use crate::worker;
 const FARMS: u64 = 60;
 const TURBINES_PER_FARM: u64 = 20;
 
+/// What latency should be at most, ms.
+const LATENCY_P99_MS: f64 = 150.0;
+
 /// One thing that is measured in each round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Drain { threads: u16 },
     Aggregate { threads: u16 },
     KafkaStreams(Store, Guarantee),
+    Fleet(Fleet),
+}
+
+/// One reading a second of each turbine of so many farms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fleet {
+    farms: u64,
+    turbines_per_farm: u64,
+}
+
+impl Fleet {
+    const FEW: Self = Self {
+        farms: 1,
+        turbines_per_farm: 10,
+    };
+    const MANY_FARMS: Self = Self {
+        farms: 1_000,
+        turbines_per_farm: 10,
+    };
+    const MANY_TURBINES: Self = Self {
+        farms: 1,
+        turbines_per_farm: 10_000,
+    };
+    const ALL: [Self; 3] = [Self::FEW, Self::MANY_FARMS, Self::MANY_TURBINES];
+
+    fn shape(self, readings: u64) -> Shape {
+        let turbines = self.farms * self.turbines_per_farm;
+        Shape {
+            readings,
+            turbines,
+            farms: Some(self.farms),
+            span: seconds(readings.div_ceil(turbines)),
+            duplicates: false,
+        }
+    }
 }
 
 /// Everything that is needed for the rounds.
 pub(crate) struct Benchmark {
     args: Args,
-    corpus: Corpus,
+    corpus: Option<Corpus>,
+    fleets: BTreeMap<Fleet, Corpus>,
     kafka_streams: Option<KafkaStreams>,
     measured: BTreeMap<Subject, Vec<Measurement>>,
 }
@@ -37,28 +77,34 @@ impl Benchmark {
     /// Fills the topic.
     pub(crate) async fn prepare(args: Args) -> Result<Self> {
         println!("{}", describe_machine());
-        let turbines = FARMS * TURBINES_PER_FARM;
-        let shape = Shape {
-            readings: args.readings,
-            turbines,
-            farms: Some(FARMS),
-            span: seconds(args.readings / turbines),
-            duplicates: false,
+        let wants = |comparison| args.only.contains(&comparison);
+        let usual = Fleet {
+            farms: FARMS,
+            turbines_per_farm: TURBINES_PER_FARM,
         };
-        let corpus = Corpus::send(shape, args.partitions)
-            .await
-            .context("filling the topic")?;
-        let wants_peers = args.only.contains(&Comparison::Peers);
+        let mut corpus = None;
+        if wants(Comparison::Drain) || wants(Comparison::Peers) {
+            let sent = Corpus::send(usual.shape(args.readings), args.partitions).await;
+            corpus = Some(sent.context("filling the topic")?);
+        }
+        let mut fleets = BTreeMap::new();
+        if wants(Comparison::Scaling) {
+            for fleet in Fleet::ALL {
+                let sent = Corpus::send(fleet.shape(args.part_readings), args.partitions).await;
+                fleets.insert(fleet, sent.context("filling a topic of few or many")?);
+            }
+        }
         Ok(Self {
-            kafka_streams: wants_peers.then(KafkaStreams::build).transpose()?,
+            kafka_streams: wants(Comparison::Peers).then(KafkaStreams::build).transpose()?,
             args,
             corpus,
+            fleets,
             measured: BTreeMap::new(),
         })
     }
 
     /// Measures, and tells.
-    pub(crate) fn run(mut self) -> Result<()> {
+    pub(crate) async fn run(mut self) -> Result<()> {
         for round in 1..=self.args.rounds {
             let mut subjects = self.subjects();
             // who is first pays for what the one before has left behind, so not always the same
@@ -82,6 +128,12 @@ impl Benchmark {
         for ratio in self.ratios() {
             println!("{}", ratio.json());
         }
+        if self.wants(Comparison::Latency) {
+            let rounds = latency::measure(self.args.rounds, &self.args.aggregator_args).await?;
+            for ratio in latency_figures(&rounds) {
+                println!("{}", ratio.json());
+            }
+        }
         Ok(())
     }
 
@@ -95,36 +147,51 @@ impl Benchmark {
             for threads in [1, 2] {
                 subjects.extend([Subject::Drain { threads }, Subject::Aggregate { threads }]);
             }
-        } else {
-            subjects.push(Subject::Aggregate { threads: 2 });
         }
         if self.wants(Comparison::Peers) {
+            if !self.wants(Comparison::Drain) {
+                subjects.push(Subject::Aggregate { threads: 2 });
+            }
             subjects.extend(peers());
+        }
+        if self.wants(Comparison::Scaling) {
+            subjects.extend(Fleet::ALL.map(Subject::Fleet));
         }
         subjects
     }
 
     fn measure(&self, subject: Subject, round: u64) -> Result<Measurement> {
+        let corpus = match subject {
+            Subject::Fleet(fleet) => self.fleets.get(&fleet),
+            Subject::Drain { .. } | Subject::Aggregate { .. } | Subject::KafkaStreams(..) => {
+                self.corpus.as_ref()
+            }
+        };
+        let corpus = corpus.context("its topic is not filled")?;
+        // each run is a group of its own and reads everything again
+        let group = |name: String| format!("{}{name}-{round}", corpus.stack.topic_prefix);
+        let aggregate = |threads: u16| {
+            let group = group(format!("aggregate-{threads}"));
+            aggregate::work_off(corpus, &group, threads, &self.args.aggregator_args)
+        };
         match subject {
             Subject::Drain { threads } => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.envs(self.corpus.stack.environment()).args([
-                    "drain",
-                    "--threads",
-                    &threads.to_string(),
-                ]);
-                worker::measure(&mut command, self.corpus.records)
+                command
+                    .envs(corpus.stack.environment())
+                    .args(["drain", "--threads", &threads.to_string()]);
+                worker::measure(&mut command, corpus.records)
             }
-            Subject::Aggregate { threads } => {
-                // each run is a group of its own and reads everything again
-                let group = format!("{}aggregate-{threads}-{round}", self.corpus.stack.topic_prefix);
-                aggregate::work_off(&self.corpus, &group, threads, &self.args.aggregator_args)
-            }
+            Subject::Aggregate { threads } => aggregate(threads),
+            Subject::Fleet(_) => aggregate(1),
             Subject::KafkaStreams(store, guarantee) => {
                 let peer = self.kafka_streams.as_ref().context("the peer is not built")?;
-                let prefix = &self.corpus.stack.topic_prefix;
-                let application = format!("{prefix}peer-{store}-{guarantee}-{round}");
-                peer.work_off(&self.corpus, &application, store, guarantee)
+                peer.work_off(
+                    corpus,
+                    &group(format!("peer-{store}-{guarantee}")),
+                    store,
+                    guarantee,
+                )
             }
         }
     }
@@ -213,6 +280,17 @@ impl Benchmark {
                 Target::AtMost(1.0 / 6.0),
             );
         }
+        if self.wants(Comparison::Scaling) {
+            let cost = |fleet| self.series(Subject::Fleet(fleet), Measurement::cpu_micros_per_record);
+            for fleet in [Fleet::MANY_FARMS, Fleet::MANY_TURBINES] {
+                let (of, few) = (Subject::Fleet(fleet), Subject::Fleet(Fleet::FEW));
+                tell(
+                    format!("CPU per record, {of} to {few}"),
+                    cost(fleet).over(&cost(Fleet::FEW)),
+                    Target::Between(0.75, 1.25),
+                );
+            }
+        }
         ratios
     }
 
@@ -226,6 +304,28 @@ impl Benchmark {
         };
         (0..rounds).map(of_round).collect()
     }
+}
+
+/// The middle and the worst of the windows' ways to their readers.
+fn latency_figures(rounds: &[Series]) -> [Ratio; 2] {
+    let of = |name: &str, share: f64, target| Ratio {
+        benchmark: "aggregator",
+        name: name.to_owned(),
+        rounds: rounds.iter().map(|round| round.quantile(share)).collect(),
+        target,
+    };
+    [
+        of(
+            "ms from the closing reading to the window, p50",
+            0.5,
+            Target::None,
+        ),
+        of(
+            "ms from the closing reading to the window, p99",
+            0.99,
+            Target::AtMost(LATENCY_P99_MS),
+        ),
+    ]
 }
 
 /// Every variant of the peer.
@@ -245,6 +345,10 @@ impl fmt::Display for Subject {
             Self::Drain { threads } => format!("drain, {threads} threads"),
             Self::Aggregate { threads } => format!("aggregator, {threads} threads"),
             Self::KafkaStreams(store, guarantee) => format!("Kafka Streams, {store}, {guarantee}"),
+            Self::Fleet(Fleet {
+                farms,
+                turbines_per_farm,
+            }) => format!("{farms} farms of {turbines_per_farm} turbines"),
         })
     }
 }
