@@ -38,8 +38,8 @@ use partition::{Partition, Taken};
 use recovery::Recovery;
 use tries::Tries;
 
-/// How soon after a commit a closed window may cause the next one. Live, windows close seconds apart and are committed
-/// at once; while a backlog is read they may close with every record.
+/// How soon after a commit a closed window may cause the next one. Live, windows close seconds apart, if not those of many
+/// farms together, and are committed at once.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the machine needs to be told once.
@@ -67,6 +67,8 @@ pub struct Machine {
     touched: bool,
     /// Whether a window has closed since the last commit.
     closed: bool,
+    /// Whether a backlog is being read.
+    behind: bool,
     last_commit: Option<Instant>,
     /// When a producer had to be replaced, lately.
     recreated: VecDeque<Instant>,
@@ -150,6 +152,7 @@ impl Machine {
             transaction_open: false,
             touched: false,
             closed: false,
+            behind: false,
             last_commit: None,
             recreated: VecDeque::new(),
             aborts: 0,
@@ -225,7 +228,13 @@ impl Machine {
 
     /// Whether something should be done sooner than at the next regular tick.
     pub const fn wants_tick(&self) -> bool {
-        self.closed
+        self.closed && !self.behind
+    }
+
+    /// Whether a backlog is being read: no end of a partition has been seen for a while. Then windows close all the time,
+    /// long after their readings came, and none is worth a commit of its own.
+    pub const fn set_behind(&mut self, behind: bool) {
+        self.behind = behind;
     }
 
     /// We are a member of the group, be there partitions for us or not.

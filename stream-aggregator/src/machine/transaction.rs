@@ -26,7 +26,7 @@ impl Machine {
     pub(super) fn is_commit_due(&mut self, now: Instant) -> bool {
         let last = *self.last_commit.get_or_insert(now);
         let since = now.saturating_duration_since(last);
-        let interval = if self.closed {
+        let interval = if self.closed && !self.behind {
             SHORTEST_INTERVAL.min(self.settings.commit_interval)
         } else {
             self.settings.commit_interval

@@ -19,6 +19,9 @@ const CALL: Duration = Duration::from_secs(5);
 /// The same for ending what has failed.
 const ABORT_CALL: Duration = Duration::from_secs(2);
 
+/// Between two looks at what has been acknowledged.
+const REPORT_PAUSE: Duration = Duration::from_micros(200);
+
 /// Whether a record's delivery report is wanted: its offset is, if it is a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
@@ -107,10 +110,7 @@ impl TransactionalProducer {
         let client = self.client.as_ref().ok_or_else(not_connected)?;
         // not `flush`, which always takes 100 ms
         let deadline = Instant::now() + self.drain_limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::from_millis(1));
-        }
-        let left = client.in_flight_count();
+        let left = serve_reports(client, deadline);
         let delivered = std::mem::take(&mut *client.context().delivered());
         if let Some(failure) = self.failure.take().or(delivered.failure) {
             return Err(Trouble::Abort(failure));
@@ -159,9 +159,7 @@ impl TransactionalProducer {
         let client = self.client.as_ref().ok_or_else(not_connected)?;
         // it waits for delivery reports, which nobody but `poll` serves
         let deadline = Instant::now() + Duration::from_secs(1);
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::from_millis(1));
-        }
+        serve_reports(client, deadline);
         client
             .abort_transaction(ABORT_CALL)
             .map_err(|error| trouble(&error))?;
@@ -173,6 +171,16 @@ impl TransactionalProducer {
     fn fail(&mut self, why: String) {
         self.failure.get_or_insert(why);
     }
+}
+
+/// Takes up delivery reports until there are none to come, and tells how many are still missing. The client's own waiting
+/// is none in its last millisecond: it asks the queue and the clock as often as it can.
+fn serve_reports(client: &BaseProducer<Deliveries>, deadline: Instant) -> i32 {
+    while client.in_flight_count() > 0 && Instant::now() < deadline {
+        client.poll(Duration::ZERO);
+        std::thread::sleep(REPORT_PAUSE);
+    }
+    client.in_flight_count()
 }
 
 impl Deliveries {

@@ -137,10 +137,13 @@ fn connect(producer: &mut TransactionalProducer, stop: &CancellationToken) -> an
 /// Reads until there is a pause or it is time for a tick.
 fn turn(consumer: &GroupConsumer) {
     let mut patience = POLL;
+    let mut is_behind = true;
     for _ in 0..RECORDS_PER_TICK {
         let Some(polled) = consumer.poll(patience) else {
+            is_behind = false;
             break;
         };
+        is_behind &= !matches!(polled, Err(KafkaError::PartitionEOF(_)));
         let mut stream = consumer.context().stream();
         match polled {
             Ok(message) => stream.handle(Input::Record(&message), consumer),
@@ -151,7 +154,9 @@ fn turn(consumer: &GroupConsumer) {
         }
         patience = if stream.wants_tick() { SHORT_POLL } else { POLL };
     }
-    consumer.context().stream().handle(Input::Tick, consumer);
+    let mut stream = consumer.context().stream();
+    stream.machine.set_behind(is_behind);
+    stream.handle(Input::Tick, consumer);
 }
 
 fn failed(stream: &mut Stream, error: &KafkaError, consumer: &GroupConsumer) {
@@ -203,6 +208,11 @@ pub fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16
             group.session_timeout.as_millis().max(60_000).to_string(),
         )
         .set("fetch.wait.max.ms", "50")
+        // what is fetched ahead of each partition, and how soon one that had enough is fetched from again: by default
+        // after a second, in which a backlog stands still most of the time
+        .set("queued.min.messages", "20000")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.queue.backoff.ms", "5")
         .set("statistics.interval.ms", "5000");
     match group.group_protocol {
         GroupProtocol::Consumer => config.set("group.protocol", "consumer"),

@@ -54,6 +54,24 @@ fn a_closed_window_is_committed_at_once_but_not_with_every_record_of_a_backlog()
 }
 
 #[test]
+fn no_window_of_a_backlog_is_worth_a_commit_of_its_own() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    stage.read();
+    stage.tick(0);
+    stage.tick(1_000);
+    stage.process.machine.set_behind(true);
+    stage.append(&[(1.0, "north T1 13 5")]);
+    stage.read();
+    assert!(!stage.process.machine.wants_tick());
+    stage.tick(900);
+    assert_eq!(stage.broker.commits, 1);
+    stage.process.machine.set_behind(false);
+    assert!(stage.process.machine.wants_tick());
+    stage.tick(0);
+    assert_eq!(stage.broker.commits, 2, "the backlog has ended");
+}
+
+#[test]
 fn nothing_is_committed_when_nothing_has_happened() {
     let mut stage = Stage::started(&[]);
     stage.read();
