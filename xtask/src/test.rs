@@ -26,6 +26,9 @@ const PURE: [&str; 4] = ["domain", "windowing", "avro", "simulation"];
 /// Other people's clients that the API's tests run: InfluxDB's own.
 const CLIENTS: [&str; 1] = ["influxdb-client==1.50.0"];
 
+/// What the API's specification is held against.
+const SPECIFICATION: [&str; 1] = ["openapi-spec-validator==0.9.0"];
+
 #[derive(Default, clap::Args)]
 pub(crate) struct Args {
     /// Only what needs no server
@@ -122,6 +125,8 @@ fn run_all(args: &Args, dir: &Path, interrupt: &Interrupt) -> Result<Outcome> {
     if args.want("api") {
         let interpreter = python::venv("clients", &CLIENTS, interrupt)?;
         command.env("VELETA_CLIENTS_PYTHON", interpreter);
+        let interpreter = python::venv("specification", &SPECIFICATION, interrupt)?;
+        command.env("VELETA_SPECIFICATION_PYTHON", interpreter);
     }
     if args.packages.is_empty() {
         command.arg("--workspace");
