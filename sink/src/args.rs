@@ -124,6 +124,11 @@ pub struct RetentionArgs {
     /// The same for windows, which no reading changes any more once its day is gone
     #[arg(long, env = "WINDOW_RETENTION", default_value = "keep")]
     pub window_retention: Keep,
+
+    /// The same for windows that minutes were put together to (ten minutes, hours): months are dropped whole, and never
+    /// before their minutes
+    #[arg(long, env = "ROLL_UP_RETENTION", default_value = "keep")]
+    pub roll_up_retention: Keep,
 }
 
 /// How the work is shared.

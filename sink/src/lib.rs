@@ -130,6 +130,7 @@ pub async fn store_until(stop: CancellationToken, args: Args, health: &Health) -
         database: database.application_name(&format!("{name}-upkeep")),
         kafka: args.kafka.clone(),
         retention: args.retention.retention(),
+        roll_ups: args.retention.roll_up_retention,
         kept,
     };
     let upkeep = tokio::spawn(upkeep.run(stop.clone()));

@@ -69,6 +69,11 @@ impl FromStr for Keep {
 }
 
 impl Keep {
+    /// The first day that is to be kept, if any are to go: see [`Retention::first_days`].
+    pub fn first_kept_day(self, now: Timestamp, log_time: Option<Timestamp>) -> Option<Day> {
+        self.first_day(decisive_time(now, log_time))
+    }
+
     fn first_day(self, time: Timestamp) -> Option<Day> {
         match self {
             Self::Always => None,
@@ -89,8 +94,7 @@ impl Retention {
     /// all is stored. So a day that is gone has been kept as long as it should after the last record that came in time
     /// for it was stored, whatever backlog there is; only what comes later finds it gone.
     pub fn first_days(self, now: Timestamp, log_time: Option<Timestamp>) -> Vec<(DailyTable, Day)> {
-        let time = now - CLOCK_SKEW;
-        let time = log_time.map_or(time, |log_time| log_time.min(time));
+        let time = decisive_time(now, log_time);
         [
             (DailyTable::Readings, self.raw),
             (DailyTable::FarmWindows, self.windows),
@@ -101,6 +105,12 @@ impl Retention {
         .filter_map(|(table, keep)| Some((table, keep.first_day(time)?)))
         .collect()
     }
+}
+
+/// The time that days are counted back from.
+fn decisive_time(now: Timestamp, log_time: Option<Timestamp>) -> Timestamp {
+    let time = now - CLOCK_SKEW;
+    log_time.map_or(time, |log_time| log_time.min(time))
 }
 
 impl Kept {

@@ -190,6 +190,11 @@ fn age_seconds(time: Timestamp) -> f64 {
     (now.as_secs_f64() - time.as_micros() as f64 / 1e6).max(0.0)
 }
 
+/// A month of windows put together is gone.
+pub(crate) fn dropped_month(table: &'static str) {
+    counter!("windfarm_sink_dropped_months_total", "table" => table).increment(1);
+}
+
 /// A day is gone, and its rows with it.
 pub(crate) fn removed(table: &str, rows: u64) {
     let labels = [("table", table.to_owned())];

@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::Context;
 use platform::KafkaArgs;
 use sqlx::postgres::PgConnectOptions;
+use stored::Table;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{DailyTable, Day, day_of};
 use crate::log_time::log_time;
-use crate::retention::{KeptDays, Retention};
+use crate::retention::{Keep, KeptDays, Retention};
 use crate::store::Days;
 use crate::telemetry;
 use crate::time::{date_of, now};
@@ -42,6 +43,8 @@ pub struct Upkeep {
     pub kafka: KafkaArgs,
     /// How long days are kept.
     pub retention: Retention,
+    /// How long months of windows put together are kept, if their minutes are not kept longer.
+    pub roll_ups: Keep,
     /// Where it is told which days are gone.
     pub kept: Arc<KeptDays>,
 }
@@ -90,7 +93,7 @@ impl Upkeep {
             days.ensure(table, &next).await?;
         }
         let mut round = Round::default();
-        if self.retention.drops() {
+        if self.retention.drops() || self.roll_ups != Keep::Always {
             round.dropped = self.drop_days(&mut days).await?;
         }
         // somebody else may have dropped some, too
@@ -120,6 +123,19 @@ impl Upkeep {
                 dropped += 1;
             }
         }
+        if let Some(first) = self.roll_ups.first_kept_day(now, log_time) {
+            drop_months(days, first).await?;
+        }
         Ok(dropped)
     }
+}
+
+async fn drop_months(days: &mut Days, first: Day) -> anyhow::Result<()> {
+    for table in Table::ROLLED_UP {
+        while let Some(month) = days.drop_month_before(table, first).await? {
+            tracing::info!(table = table.name(), from = %date_of(month), "month dropped");
+            telemetry::dropped_month(table.name());
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use platform::Topics;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
+use stored::Table;
 use time::Date;
 
 use super::error::failed;
@@ -86,6 +87,21 @@ impl Days {
             .fetch_one(&mut self.connection)
             .await
             .map_err(failed("dropping a day"))?;
+        Ok(dropped.map(day_of_date))
+    }
+
+    /// Drops the earliest month that ended before `first` out of a table of windows put together, and tells its first
+    /// day; none if there is none, or its minutes are still there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient too while somebody reads the table at length.
+    pub async fn drop_month_before(&mut self, table: Table, first: Day) -> Result<Option<Day>, StoreError> {
+        let dropped: Option<Date> = sqlx::query_scalar("SELECT drop_month($1, $2)")
+            .bind(table.name())
+            .bind(date_of(first))
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(failed("dropping a month"))?;
         Ok(dropped.map(day_of_date))
     }
 

@@ -28,6 +28,7 @@ fn upkeep(rig: &Rig, retention: Retention) -> Upkeep {
         database: rig.options(),
         kafka: rig.stack.kafka(),
         retention,
+        roll_ups: Keep::Always,
         kept: Arc::default(),
     }
 }
@@ -261,4 +262,74 @@ async fn windows_of_a_day_whose_readings_are_gone_are_never_made_anew() {
     assert_eq!(rig.number("SELECT count(*) FROM late_marks").await, 0);
     let outlives = "SELECT count(*) FROM farm_windows WHERE revision = 0 AND reading_count = 1";
     assert_eq!(rig.number(outlives).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_of_windows_put_together_go_when_they_were_kept_long_enough_and_never_before_their_minutes() {
+    let rig = Rig::new().await;
+    stored(&rig, [raw("north", "T1", now(), 5.0)]).await;
+    // a row in each of the last months, and the minutes of the oldest one
+    rig.execute(
+        "SELECT ensure_months(t, (SELECT array_agg(month::date)
+                FROM generate_series(now() - interval '8 months', now(), '1 month') AS month))
+            FROM unnest(ARRAY['ten_minute_farm_windows', 'hourly_farm_windows', 'ten_minute_turbine_windows',
+                              'hourly_turbine_windows']) AS t;
+         SELECT ensure_days('farm_windows', ARRAY[(now() - interval '8 months')::date])",
+    )
+    .await;
+    let months = async |table| days(&rig, table).await;
+    let upkeep = |windows, roll_ups| Upkeep {
+        roll_ups,
+        ..upkeep(
+            &rig,
+            Retention {
+                raw: Keep::Always,
+                windows,
+            },
+        )
+    };
+    upkeep(Keep::Always, Keep::Days(100)).round().await.unwrap();
+    assert_eq!(
+        months("hourly_farm_windows").await,
+        9,
+        "minutes are kept for good"
+    );
+
+    upkeep(Keep::Days(30), Keep::Always).round().await.unwrap();
+    assert_eq!(
+        months("hourly_farm_windows").await,
+        9,
+        "they outlive their minutes"
+    );
+
+    upkeep(Keep::Days(30), Keep::Days(100)).round().await.unwrap();
+    let kept = rig
+        .number(
+            "SELECT count(*) FROM generate_series(date_trunc('month', now() - interval '8 months', 'UTC'), now(), '1 month')
+                AS month WHERE month + interval '1 month' > now() - interval '100 days 5 minutes'",
+        )
+        .await;
+    assert!((4..=5).contains(&kept));
+    for table in [
+        "ten_minute_farm_windows",
+        "hourly_farm_windows",
+        "ten_minute_turbine_windows",
+        "hourly_turbine_windows",
+    ] {
+        assert_eq!(months(table).await, kept, "{table}");
+        let again = format!("SELECT ensure_months('{table}', ARRAY[(now() - interval '8 months')::date])");
+        rig.execute(&again).await;
+        assert_eq!(
+            months(table).await,
+            kept,
+            "{table}: a month that is gone is not made again"
+        );
+    }
+    let left =
+        "SELECT count(*) FROM pg_class WHERE relname LIKE 'hourly\\_farm\\_windows\\_%' AND relkind = 'r'";
+    assert_eq!(
+        rig.number(left).await,
+        kept,
+        "nothing of the dropped months is left"
+    );
 }
