@@ -1,5 +1,6 @@
 //! Reconciles Kafka with PostgreSQL, while data flows too: where the readings of each partition have gone, whether the
-//! windows are the naive group-by of the stored readings, and whether they are those on Kafka.
+//! windows are the naive group-by of the stored readings, whether they are those on Kafka, and whether longer windows are
+//! what they come to.
 //!
 //! What is compared is what the sink has stored in one snapshot of the database, so nothing need stand still; what is
 //! still on its way is waited for.
@@ -13,6 +14,7 @@ mod grouping;
 mod log;
 mod records;
 mod report;
+mod roll_ups;
 
 use std::time::Instant;
 
@@ -74,6 +76,7 @@ pub async fn verify(args: &Args) -> anyhow::Result<Report> {
     for table in [WindowTable::Farm, WindowTable::Turbine] {
         checks.push(grouping::check(&mut connection, table, rule, deadline()).await?);
     }
+    checks.push(roll_ups::check(&mut connection).await?);
     connection.close().await?;
     Ok(Report { partitions, checks })
 }

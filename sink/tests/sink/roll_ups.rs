@@ -15,6 +15,7 @@ use stored::{Length, Of, StoredWindow, Table};
 use crate::make::{ALL_AT_ONCE, MINUTE, batch, lane, noon, push, push_reading, raw, windows};
 use crate::rig::Rig;
 use crate::storing::mark;
+use crate::verified::{differences, verify};
 
 const AT_ONCE: Duration = Duration::ZERO;
 
@@ -256,4 +257,107 @@ async fn what_was_put_together_outlives_its_minutes() {
     assert_eq!(store.roll_up(AT_ONCE).await.unwrap(), 1);
     assert_eq!(rig.number("SELECT count(*) FROM roll_up_marks").await, 0);
     assert_eq!(stored_windows(&rig, None, Length::Hour).await.len(), 1);
+}
+
+/// What is wrong in each is told, and nothing of hours that are still to be put together.
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_that_are_not_their_minutes_are_named_by_verify() {
+    const CLAIM: &str = "ten minutes and hours are their minutes put together";
+    let rig = Rig::new().await;
+    let mut store = store_with_windows(&rig, &readings()).await;
+    // there are no records of these windows to look for
+    rig.execute("DELETE FROM kafka_offsets").await;
+    let report = verify(&rig, Duration::ZERO).await;
+    assert!(differences(&report, CLAIM).is_empty(), "all is marked\n{report}");
+    store.roll_up(AT_ONCE).await.unwrap();
+    let report = verify(&rig, Duration::ZERO).await;
+    assert!(differences(&report, CLAIM).is_empty(), "{report}");
+
+    // each in a window of its own
+    let changes = [
+        (
+            "hourly_farm",
+            0,
+            "reading_count = reading_count + 1",
+            "reading_count (",
+        ),
+        (
+            "hourly_farm",
+            60,
+            "wind_speed_mps_m2 = wind_speed_mps_m2 * (1 + 1e-6)",
+            "wind_speed_mps",
+        ),
+        (
+            "hourly_turbine",
+            0,
+            "wind_direction_deg_sum_cos = NULL",
+            "wind_direction_deg",
+        ),
+        (
+            "hourly_turbine",
+            60,
+            "energy_kwh = energy_kwh + 1e-6",
+            "energy_kwh",
+        ),
+        (
+            "ten_minute_farm",
+            10,
+            "wind_speed_mps_max_turbine_id = 'T9'",
+            "wind_speed_mps",
+        ),
+        (
+            "ten_minute_farm",
+            20,
+            "revision = 1, turbine_seconds = 0",
+            "revision, turbine_seconds",
+        ),
+        (
+            "ten_minute_turbine",
+            30,
+            "active_power_kw_mean = active_power_kw_mean + 1e-5",
+            "active_power_kw",
+        ),
+        (
+            "ten_minute_turbine",
+            40,
+            "wind_speed_mps_min_time = wind_speed_mps_min_time + '1 us'",
+            "wind_speed_mps",
+        ),
+    ];
+    for (table, minute, change, _) in changes {
+        let start = noon(minute * 60);
+        rig.execute(&format!(
+            "UPDATE {table}_windows SET {change} WHERE window_start = '{start}'"
+        ))
+        .await;
+    }
+    let missing = noon(70 * 60);
+    rig.execute(&format!(
+        "DELETE FROM ten_minute_farm_windows WHERE window_start = '{missing}'"
+    ))
+    .await;
+    let report = verify(&rig, Duration::ZERO).await;
+    let found = differences(&report, CLAIM);
+    let missing = [("ten_minute_farm", 70, "DELETE", "it is missing")];
+    for (table, minute, change, named) in changes.into_iter().chain(missing) {
+        let time = format!("{:02}:{:02}:00", 12 + minute / 60, minute % 60);
+        let is_it = |difference: &&String| {
+            difference.contains(&time)
+                && difference.contains(&format!("in {table}_windows: "))
+                && difference.contains(named)
+        };
+        assert!(
+            found.iter().any(|difference| is_it(&difference)),
+            "{change}\n{found:#?}"
+        );
+    }
+
+    // whoever has changed the minutes has marked their hours
+    rig.execute("INSERT INTO roll_up_marks (farm_id, hour) VALUES ('north', '2025-11-23 12:00Z'), ('north', '2025-11-23 13:00Z')")
+        .await;
+    let report = verify(&rig, Duration::ZERO).await;
+    assert!(differences(&report, CLAIM).is_empty(), "{report}");
+    store.roll_up(AT_ONCE).await.unwrap();
+    let report = verify(&rig, Duration::ZERO).await;
+    assert!(differences(&report, CLAIM).is_empty(), "{report}");
 }

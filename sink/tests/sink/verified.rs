@@ -86,7 +86,7 @@ async fn produce(rig: &Rig) {
     );
 }
 
-async fn verify(rig: &Rig, wait: Duration) -> verify::Report {
+pub(crate) async fn verify(rig: &Rig, wait: Duration) -> verify::Report {
     let mut args = verify::Args::parse_from(["verify"]);
     args.kafka = rig.stack.kafka();
     args.registry = rig.stack.registry();
@@ -379,7 +379,7 @@ fn windows_of_a_dropped_day() -> (Closed<FarmWindow>, Vec<Closed<TurbineWindow>>
     windows(&[raw("east", "T1", noon(0), 5.0)])
 }
 
-fn differences<'a>(report: &'a verify::Report, claim: &str) -> &'a [String] {
+pub(crate) fn differences<'a>(report: &'a verify::Report, claim: &str) -> &'a [String] {
     let check = report
         .checks
         .iter()
