@@ -1,7 +1,9 @@
-//! Turbines for the pipeline: simulated ones in one coherent wind, or recorded ones out of a file.
+//! Turbines for the pipeline: simulated ones in one coherent wind, recorded ones out of a file, or real ones that
+//! report over MQTT.
 
 pub mod faults;
 pub mod fleet;
+pub mod mqtt;
 pub mod noise;
 pub mod orders;
 pub mod pace;
@@ -56,6 +58,15 @@ pub enum Command {
         #[command(flatten)]
         servers: ServerArgs,
     },
+    /// Forward JSON readings from an MQTT broker
+    Mqtt {
+        /// What to listen to
+        #[command(flatten)]
+        mqtt: mqtt::MqttArgs,
+        /// Where to
+        #[command(flatten)]
+        servers: ServerArgs,
+    },
     /// Ask the producer that runs on this host whether it is ready: exit code 0 or 1
     Healthcheck {
         /// Where it answers
@@ -88,6 +99,8 @@ pub enum Source {
     Simulate(simulate::SimulateArgs),
     /// A recording.
     Replay(replay::ReplayArgs),
+    /// An MQTT broker.
+    Mqtt(mqtt::MqttArgs),
 }
 
 impl Source {
@@ -96,6 +109,7 @@ impl Source {
         match self {
             Self::Simulate(args) => args.fleet().and(args.first_event(pace::now())).map(drop)?,
             Self::Replay(args) => args.recording().open().map(drop)?,
+            Self::Mqtt(args) => args.check()?,
         }
         Ok(())
     }
@@ -112,18 +126,39 @@ pub async fn run(source: Source, servers: ServerArgs, stop: CancellationToken) -
     let kafka = health.component("kafka");
     let serving = stop.child_token();
     let _serving_until_return = serving.clone().drop_guard();
-    servers.management.serve(MANAGEMENT_PORT, health, serving)?;
+    servers
+        .management
+        .serve(MANAGEMENT_PORT, health.clone(), serving)?;
 
-    let mut sender = match Sender::connect(&servers.kafka, &servers.registry, kafka, &stop).await {
+    let schema = match send::prepare(&servers.kafka, &servers.registry, &kafka, &stop).await {
         // whoever is stopped before there was anything to lose has stopped cleanly
         Err(_) if stop.is_cancelled() => return Ok(Summary::default()),
-        connected => connected?,
+        prepared => prepared?,
     };
-    let result = match &source {
-        Source::Simulate(args) => simulate::run(args, &mut sender, &stop).await,
-        Source::Replay(args) => replay::run(args, &mut sender, &stop).await,
-    };
-    // what was sent before an error is delivered too
-    sender.finish(&stop).await?;
-    result
+    match &source {
+        Source::Mqtt(args) => {
+            let forwarder = mqtt::Forwarder::new(&servers.kafka, schema, kafka)?;
+            mqtt::run(args, forwarder, health.component("mqtt"), &stop).await
+        }
+        Source::Simulate(args) => {
+            let mut sender = Sender::new(&servers.kafka, schema, kafka)?;
+            let summary = simulate::run(args, &mut sender, &stop).await;
+            finish(sender, summary, &stop).await
+        }
+        Source::Replay(args) => {
+            let mut sender = Sender::new(&servers.kafka, schema, kafka)?;
+            let summary = replay::run(args, &mut sender, &stop).await;
+            finish(sender, summary, &stop).await
+        }
+    }
+}
+
+/// What was sent before an error is delivered too.
+async fn finish(
+    sender: Sender,
+    summary: anyhow::Result<Summary>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Summary> {
+    sender.finish(stop).await?;
+    summary
 }

@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     match Args::parse().command {
         Command::Simulate { simulate, servers } => send(Source::Simulate(simulate), servers),
         Command::Replay { replay, servers } => send(Source::Replay(replay), servers),
+        Command::Mqtt { mqtt, servers } => send(Source::Mqtt(mqtt), servers),
         Command::Healthcheck { management } => platform::program::healthcheck(&management, MANAGEMENT_PORT),
     }
 }

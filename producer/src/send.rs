@@ -68,29 +68,27 @@ struct Deliveries {
     unreachable: AtomicBool,
 }
 
-impl Sender {
-    /// Makes the topics if they are missing, registers the schema and connects; waits for both servers.
-    ///
-    /// # Errors
-    /// When a server refuses for good, the settings are wrong, or `stop` is cancelled first.
-    pub async fn connect(
-        kafka: &KafkaArgs,
-        registry: &RegistryArgs,
-        health: HealthHandle,
-        stop: &CancellationToken,
-    ) -> anyhow::Result<Self> {
-        health.not_ready("waiting for kafka");
-        platform::topics::ensure(kafka, stop).await?;
-        health.not_ready("waiting for the schema registry");
-        let registry = registry.registry()?;
-        let topic = kafka.topics().readings;
-        let schema = tokio::select! {
-            id = registry.register(&topic, RecordType::Reading) => id?,
-            () = stop.cancelled() => bail!("stopped while waiting for the schema registry"),
-        };
-        Self::new(kafka, schema, health)
+/// Makes the topics if they are missing and registers the schema, whose id it tells; waits for both servers.
+///
+/// # Errors
+/// When a server refuses for good, the settings are wrong, or `stop` is cancelled first.
+pub async fn prepare(
+    kafka: &KafkaArgs,
+    registry: &RegistryArgs,
+    health: &HealthHandle,
+    stop: &CancellationToken,
+) -> anyhow::Result<SchemaId> {
+    health.not_ready("waiting for kafka");
+    platform::topics::ensure(kafka, stop).await?;
+    health.not_ready("waiting for the schema registry");
+    let (registry, topic) = (registry.registry()?, kafka.topics().readings);
+    tokio::select! {
+        id = registry.register(&topic, RecordType::Reading) => Ok(id?),
+        () = stop.cancelled() => bail!("stopped while waiting for the schema registry"),
     }
+}
 
+impl Sender {
     /// Sends to a topic that exists, with a schema that is registered.
     ///
     /// # Errors

@@ -107,6 +107,20 @@ const FOR_PYTHON: [Requirement; 1] = [Requirement {
     packages: &["python3-venv"],
 }];
 
+/// What the way in from MQTT is tested with.
+const FOR_MQTT: [Requirement; 2] = [
+    Requirement {
+        what: "mosquitto",
+        is_there: || on_path("mosquitto") || Path::new("/usr/sbin/mosquitto").is_file(),
+        packages: &["mosquitto"],
+    },
+    Requirement {
+        what: "openssl",
+        is_there: || on_path("openssl"),
+        packages: &["openssl"],
+    },
+];
+
 /// # Errors
 /// If something is missing that cannot be installed without a question, naming it and the command to type.
 pub(crate) fn ensure_met() -> Result<()> {
@@ -127,6 +141,14 @@ pub(crate) fn ensure_met_for_the_page() -> Result<()> {
 /// As [`ensure_met`].
 pub(crate) fn ensure_met_for_python() -> Result<()> {
     ensure_all(&FOR_PYTHON)
+}
+
+/// What tests with an MQTT broker take, besides.
+///
+/// # Errors
+/// As [`ensure_met`].
+pub(crate) fn ensure_met_for_mqtt() -> Result<()> {
+    ensure_all(&FOR_MQTT)
 }
 
 fn ensure_all(all: &'static [Requirement]) -> Result<()> {

@@ -80,6 +80,9 @@ pub(crate) fn run_tests(args: &Args) -> Result<Outcome> {
         requirements::ensure_met_for_the_page()?;
         dashboard::ensure_modules()?;
     }
+    if args.want("producer") {
+        requirements::ensure_met_for_mqtt()?;
+    }
     own_stack::with_folder("test", |dir, interrupt| {
         if args.quick {
             run_quick(args, dir, interrupt)

@@ -10,8 +10,10 @@ use domain::Limits;
 
 use crate::kafka::Publisher;
 
+pub use platform::json::MAX_READING_BYTES;
+
 pub use body::split;
-pub use json::{NewReading, NewReadings, reading_of};
+pub use json::{NewReading, NewReadings};
 pub use repeats::{Fingerprint, Found, Memory, Repeats, RequestName};
 pub use sorted::{Rejected, Sorted, sort};
 pub use unpack::Unpacker;
@@ -28,6 +30,3 @@ pub struct Ingest {
     /// Requests that may come again.
     pub repeats: Repeats,
 }
-
-/// A single reading larger than this is none, bytes. It keeps what is refused small enough for Kafka.
-pub const MAX_READING_BYTES: usize = 256 * 1024;

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use domain::{Limits, RawReading, Timestamp, validate};
 use platform::Rejection;
+use platform::json::{farm_of, reading_of};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::reading_of;
 use crate::kafka::Refused;
 
 /// A reading that was refused. It is kept as a dead letter.
@@ -118,12 +117,6 @@ pub fn sort(parts: &[&[u8]], now: Timestamp, limits: &Limits, known: Vec<Rejecte
         }
     }
     sorted
-}
-
-/// The farm that refused bytes claim to be from, if that much of them can be read.
-fn farm_of(bytes: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(bytes).ok()?;
-    Some(value.get("farm_id")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]

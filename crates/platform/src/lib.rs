@@ -8,6 +8,7 @@ pub mod fail_point;
 pub mod group;
 mod health;
 pub mod intake;
+pub mod json;
 mod kafka;
 pub mod management;
 pub mod program;
