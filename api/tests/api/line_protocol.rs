@@ -1,10 +1,13 @@
 //! InfluxDB's line protocol, as its clients send it.
 
+use std::process::Command;
+
 use api::auth::Scope;
 use domain::Metric;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use testkit::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::app::{PATIENCE, TestApi};
 use crate::ingestion::gzip;
@@ -40,6 +43,16 @@ fn stored(api: &TestApi) -> Vec<(String, String, i64, Option<f64>)> {
         .collect();
     stored.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
     stored
+}
+
+async fn succeed(mut client: Command) {
+    let ended = tokio::task::spawn_blocking(move || client.output());
+    let ended = ended.await.unwrap().unwrap();
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,20 +181,12 @@ async fn influxdbs_own_client_for_python_writes_unchanged() {
     let api = TestApi::start_ready().await;
     let python = std::env::var_os("VELETA_CLIENTS_PYTHON")
         .expect("`cargo xtask test` fetches the client and says where it is");
-    let mut client = std::process::Command::new(python);
+    let mut client = Command::new(python);
     client
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/influxdb.py"))
         .arg(format!("http://{}", api.address()))
         .arg(&api.key);
-    let ended = tokio::task::spawn_blocking(move || client.output())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(
-        ended.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ended.stderr)
-    );
+    succeed(client).await;
 
     let stored = stored(&api);
     let of = |turbine: &str| {
@@ -195,6 +200,66 @@ async fn influxdbs_own_client_for_python_writes_unchanged() {
     assert_eq!(of("batched"), (0..1_000).collect::<Vec<_>>());
     assert_eq!(of("judged"), [0]);
     assert_eq!(stored.len(), 2 * 13 + 1_000 + 1);
+}
+
+/// What the output `influxdb_v2` of Telegraf 1.37.2 sends, byte for byte, but for the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_telegraf_sends_is_written() {
+    let api = TestApi::start_ready().await;
+    let lines = include_bytes!("../clients/telegraf.lines.gz");
+    let mut connection = api.connect().await;
+    let head = format!(
+        "POST /api/v2/write?bucket=readings&org=windpark HTTP/1.1\r\nHost: {}\r\n\
+         User-Agent: Telegraf/1.37.2 Go/1.26.8\r\nTransfer-Encoding: chunked\r\nAuthorization: Token {}\r\n\
+         Content-Encoding: gzip\r\nContent-Type: text/plain; charset=utf-8\r\nAccept-Encoding: gzip\r\n\r\n{:x}\r\n",
+        api.address(),
+        api.key,
+        lines.len()
+    );
+    for bytes in [head.as_bytes(), lines, b"\r\n0\r\n\r\n"] {
+        connection.write_all(bytes).await.unwrap();
+    }
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer).await.unwrap();
+    assert_eq!(std::str::from_utf8(&answer).unwrap(), "HTTP/1.1 204");
+    let farms: Vec<_> = stored(&api)
+        .into_iter()
+        .map(|(farm, turbine, ..)| (farm, turbine))
+        .collect();
+    let named = |farm: &str, turbine: &str| (farm.to_owned(), turbine.to_owned());
+    assert_eq!(farms, [named("north", "T7"), named("site1", "T1")]);
+}
+
+/// Telegraf itself, where `VELETA_TELEGRAF` says that there is one: Debian has no package of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn telegraf_itself_writes_where_there_is_one() {
+    let Some(telegraf) = std::env::var_os("VELETA_TELEGRAF") else {
+        println!("skipped: VELETA_TELEGRAF names no Telegraf");
+        return;
+    };
+    let api = TestApi::start_ready().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, settings) = (folder.path().join("lines"), folder.path().join("telegraf.conf"));
+    std::fs::write(
+        &lines,
+        LINES
+            .replace("1795428000", "1795428000000000000")
+            .replace("1795428001", "1795428001000000000"),
+    )
+    .unwrap();
+    let text = format!(
+        "[agent]\nomit_hostname = true\nskip_processors_after_aggregators = true\n\
+         [[outputs.influxdb_v2]]\nurls = [\"http://{}\"]\ntoken = \"{}\"\norganization = \"o\"\nbucket = \"b\"\n\
+         [[inputs.file]]\nfiles = [\"{}\"]\ndata_format = \"influx\"\n",
+        api.address(),
+        api.key,
+        lines.display()
+    );
+    std::fs::write(&settings, text).unwrap();
+    let mut command = Command::new(telegraf);
+    command.arg("--config").arg(&settings).arg("--once");
+    succeed(command).await;
+    assert_eq!(stored(&api).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
