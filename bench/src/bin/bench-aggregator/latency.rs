@@ -77,7 +77,11 @@ pub(crate) async fn measure(rounds: u64, further: &str) -> Result<Vec<Series>> {
 /// Sends readings of now until the time is over.
 fn send(kafka: &KafkaArgs, schema: avro::SchemaId, lasts: Duration) -> Result<()> {
     let mut config = kafka.producer_config("bench-live");
-    let producer: BaseProducer = config.set("linger.ms", "1").create().context("kafka producer")?;
+    config
+        .set("linger.ms", "1")
+        // what is delivered makes room at once, and not when its report has been taken up
+        .set("delivery.report.only.error", "true");
+    let producer: BaseProducer = config.create().context("kafka producer")?;
     let topic = kafka.topics().readings;
     let names: Vec<_> = (0..FARMS * TURBINES_PER_FARM)
         .map(|number| {
