@@ -22,7 +22,7 @@ struct Benchmark {
     driver: Driver,
 }
 
-const BENCHMARKS: [Benchmark; 3] = [
+const BENCHMARKS: [Benchmark; 4] = [
     Benchmark {
         name: "aggregator",
         about: "Readings per second and per CPU second of the aggregator against reading the topic alone",
@@ -30,6 +30,16 @@ const BENCHMARKS: [Benchmark; 3] = [
             binary: "bench-aggregator",
             packages: &["bench", "stream-aggregator"],
             servers: &[Service::Kafka, Service::Registry],
+            measured: true,
+        },
+    },
+    Benchmark {
+        name: "api",
+        about: "Requests per second of the API against the floor of the machine and against pgbench; memory of exports",
+        driver: Driver {
+            binary: "bench-api",
+            packages: &["bench", "api"],
+            servers: &Service::SERVERS,
             measured: true,
         },
     },
