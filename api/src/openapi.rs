@@ -4,6 +4,7 @@ use actix_web::App;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::{RefOr, Required};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use utoipa_actix_web::AppExt;
 
@@ -56,7 +57,13 @@ pub fn head() -> utoipa::openapi::OpenApi {
 
 /// The same with all its operations, each with the scope that a key must have for it.
 pub fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
+        // a write of nothing is a write
+        if path.ends_with("/write")
+            && let Some(RefOr::T(body)) = item.post.as_mut().and_then(|post| post.request_body.as_mut())
+        {
+            body.required = Some(Required::False);
+        }
         for (operation, scope) in [(&mut item.get, Scope::Read), (&mut item.post, Scope::Write)] {
             if let Some(operation) = operation
                 .as_mut()

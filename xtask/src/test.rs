@@ -26,8 +26,8 @@ const PURE: [&str; 4] = ["domain", "windowing", "avro", "simulation"];
 /// Other people's clients that the API's tests run: InfluxDB's own.
 const CLIENTS: [&str; 1] = ["influxdb-client==1.50.0"];
 
-/// What the API's specification is held against.
-const SPECIFICATION: [&str; 1] = ["openapi-spec-validator==0.9.0"];
+/// What the API's specification is held against, and the API against it.
+const SPECIFICATION: [&str; 2] = ["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"];
 
 #[derive(Default, clap::Args)]
 pub(crate) struct Args {

@@ -5,7 +5,9 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, post};
 use anyhow::Context;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::body::Body;
 use crate::auth::{Access, Write};
@@ -34,6 +36,19 @@ pub struct Taken {
     rejected: Vec<Rejected>,
 }
 
+/// Readings, one a line. Only documents what is taken: anything that is not blank, and what is no reading is refused
+/// line by line.
+pub enum ReadingLines {}
+
+impl PartialSchema for ReadingLines {
+    fn schema() -> RefOr<Schema> {
+        let lines = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        lines.pattern(Some(r"[^ \t\r\n\f]")).into()
+    }
+}
+
+impl ToSchema for ReadingLines {}
+
 /// Send readings: one, an array of them, or one a line (NDJSON)
 ///
 /// The body may be gzip (`Content-Encoding`). The answer comes when Kafka has acknowledged all of them. After a 503,
@@ -53,7 +68,7 @@ pub struct Taken {
             {"farm_id": "north", "turbine_id": "T01", "event_time": "2026-11-23T10:00:00Z", "wind_speed_mps": 8.4},
             {"farm_id": "north", "turbine_id": "T02", "event_time": "2026-11-23T10:00:00Z", "active_power_kw": 1250.0}
         ])),
-        (String = "application/x-ndjson", example = "{\"farm_id\":\"north\",\"turbine_id\":\"T01\",\
+        (ReadingLines = "application/x-ndjson", example = "{\"farm_id\":\"north\",\"turbine_id\":\"T01\",\
             \"event_time\":\"2026-11-23T10:00:00Z\",\"wind_speed_mps\":8.4}\n"),
     )),
     responses(

@@ -136,7 +136,7 @@ pub async fn revoke(
     tag = "keys",
     security(("key" = ["admin"]), ("bearer" = ["admin"])),
     params(("id" = i64, Path, minimum = 1, description = "Number of the old one")),
-    request_body(content = RotationBody, example = json!({"overlap": "24h"})),
+    request_body(content = Option<RotationBody>, example = json!({"overlap": "24h"})),
     responses(
         (status = 201, description = "The new key", body = CreatedKey, headers(("Location" = String, description = "Where it is told about"))),
         (status = 409, description = "The old key is not valid any more", body = Problem, content_type = "application/problem+json"),

@@ -140,12 +140,12 @@ pub struct RotationBody {
 }
 
 impl RotationBody {
-    /// Reads a body; an empty one is one without fields.
+    /// Reads a body; an empty one, and null, is one without fields.
     ///
     /// # Errors
     /// [`ApiError::Body`] for what is no such thing, [`ApiError::Parameters`] for what makes no sense.
     pub fn parse(body: &[u8]) -> Result<Rotation, ApiError> {
-        let wanted = if body.trim_ascii().is_empty() {
+        let wanted = if matches!(body.trim_ascii(), b"" | b"null") {
             Self::default()
         } else {
             read(body, "a rotation")?
@@ -180,6 +180,10 @@ fn positive_lifetime(name: &str, text: &str) -> Result<Duration, ParameterError>
 }
 
 fn read<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, ApiError> {
+    // serde would take a list of the fields' values too
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::Body(format!("the body is not {what}: it is a list")));
+    }
     serde_json::from_slice(body).map_err(|error| ApiError::Body(format!("the body is not {what}: {error}")))
 }
 
