@@ -127,6 +127,7 @@ struct Log {
 impl Log {
     fn new(turbines: i64, interval_s: i64) -> Self {
         let mut machine = Machine::new(Settings {
+            topic: "windfarm.readings".to_owned(),
             windows: WindowConfig::default(),
             commit_interval: Duration::from_secs(1),
         });
@@ -216,7 +217,7 @@ fn carry_out(machine: &mut Machine) {
                 offset: None,
                 log_start: 0,
                 log_end: 0,
-                has_checkpoint: false,
+                has_checkpoint: Ok(false),
             }),
             Effect::Ask(Question::Drain) => Answer::Drained {
                 checkpoints: std::mem::take(&mut checkpoints),
