@@ -46,7 +46,7 @@ impl Base {
     /// The log time at which stream time comes to `stream_time`, if no more readings come.
     fn reaches(&self, stream_time: Timestamp, config: &WindowConfig) -> Timestamp {
         if stream_time <= self.highest_event {
-            return self.last_append; // after a restart with less grace than before
+            return Timestamp::MIN; // after a restart with less grace than before, whatever log time says
         }
         self.last_append + stream_time.since(self.highest_event).max(config.idle_after())
     }
