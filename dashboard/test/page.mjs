@@ -176,9 +176,7 @@ step("minutes appear without a reload", async () => {
 });
 
 step("there is nothing in the console", () => {
-  // where there are minutes only, the page asks once for more
-  const other = errors.filter((error) => !(error.includes("status of 400") && error.includes("resolution=10m")));
-  assert.deepEqual(other, []);
+  assert.deepEqual(errors, []);
 });
 
 let failed = false;
