@@ -13,7 +13,7 @@ use crate::latency;
 use crate::measurement::Measurement;
 use crate::yardstick::Yardstick;
 
-/// What a run of the sink may take at most, MiB.
+/// What a run of the sink with one thread may take at most, MiB.
 const MEMORY_MIB: f64 = 256.0;
 
 /// The phases of the thread that reads; all others are of its connection.
@@ -334,14 +334,16 @@ impl Benchmark {
                 Target::AtMost(1.0),
             );
         }
-        if !self.measured.is_empty() {
-            let runs = self.measured.values().flatten();
-            let peak = runs.map(peak_mib).fold(0.0, f64::max);
-            tell(
-                "peak memory to 256 MiB",
-                [peak / MEMORY_MIB].into_iter().collect(),
-                Target::AtMost(1.0),
-            );
+        for (name, is_of_two, target) in [
+            ("peak memory to 256 MiB", false, Target::AtMost(1.0)),
+            ("peak memory of two threads to 256 MiB", true, Target::None),
+        ] {
+            let runs = self.measured.iter();
+            let runs = runs.filter(|&(&subject, _)| (subject == Subject::TwoThreads) == is_of_two);
+            let peaks: Vec<_> = runs.flat_map(|(_, runs)| runs).map(peak_mib).collect();
+            if let Some(peak) = peaks.into_iter().reduce(f64::max) {
+                tell(name, [peak / MEMORY_MIB].into_iter().collect(), target);
+            }
         }
         ratios
     }
