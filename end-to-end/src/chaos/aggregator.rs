@@ -131,7 +131,8 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
             .env("TRANSACTION_TIMEOUT", "7s")
             .env("RUST_LOG", "info");
         command
-    });
+    })
+    .supervised();
     let mut chaos = Chaos {
         system: &system,
         servers: Servers::of_this_run(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,10 +24,14 @@ pub struct Crew<'a> {
     logs: Option<PathBuf>,
     members: BTreeMap<Member, Process>,
     leaving: Vec<Leaving>,
+    /// Whether a named member that Kafka has fenced is started again.
+    is_supervised: bool,
 }
 
 struct Process {
     program: Program,
+    /// It keeps its name in the group over restarts.
+    is_named: bool,
     /// Frozen until then.
     thaw_at: Option<Instant>,
 }
@@ -35,6 +39,7 @@ struct Process {
 struct Leaving {
     member: Member,
     program: Program,
+    is_named: bool,
     since: Instant,
 }
 
@@ -48,7 +53,16 @@ impl<'a> Crew<'a> {
             logs: logs.map(Path::to_owned),
             members: BTreeMap::new(),
             leaving: Vec::new(),
+            is_supervised: false,
         }
+    }
+
+    /// With a supervisor, which a member that keeps its name needs where Kafka itself is killed: the answer to its joining
+    /// may be lost with the broker, which then knows the name by another member and fences this one for good.
+    #[must_use]
+    pub fn supervised(mut self) -> Self {
+        self.is_supervised = true;
+        self
     }
 
     /// Starts a member.
@@ -65,10 +79,12 @@ impl<'a> Crew<'a> {
                 .with_context(|| format!("opening {}", path.display()))?;
             command.stdout(log.try_clone()?).stderr(log);
         }
+        let is_named = command.get_envs().any(|(name, _)| name == "INSTANCE_ID");
         let program = Program::start(command.stdin(Stdio::null()));
         let told = format!("{} {member} (pid {})", self.name, program.pid());
         let process = Process {
             program,
+            is_named,
             thaw_at: None,
         };
         self.members.insert(member, process);
@@ -119,34 +135,41 @@ impl<'a> Crew<'a> {
         self.leaving.push(Leaving {
             member,
             program: process.program,
+            is_named: process.is_named,
             since: Instant::now(),
         });
         Ok(told)
     }
 
-    /// Sees that nobody has ended who should not have, and that those who were asked to leave do so in good order.
+    /// Sees that nobody has ended who should not have, and that those who were asked to leave do so in good order. Tells
+    /// whom a supervisor has started again.
     ///
     /// # Errors
     /// Who has not, with the end of its log.
-    pub fn check(&mut self) -> Result<()> {
-        let mut ended = self
+    pub fn check(&mut self) -> Result<Vec<String>> {
+        let ended: Vec<_> = self
             .members
             .iter_mut()
-            .filter_map(|(&member, process)| (!process.program.is_running()).then_some(member));
-        if let Some(member) = ended.next() {
-            let status = self.take(member)?.program.wait(Duration::from_secs(1));
-            bail!(
+            .filter_map(|(&member, process)| (!process.program.is_running()).then_some(member))
+            .collect();
+        let mut started = Vec::new();
+        for member in ended {
+            let mut process = self.take(member)?;
+            let status = process.program.wait(Duration::from_secs(1));
+            ensure!(
+                self.may_be_fenced(process.is_named, status),
                 "{} {member} ended by itself: {status}{}",
                 self.name,
                 self.said(member)
             );
+            started.push(self.start(member)?);
         }
         let mut still_leaving = Vec::new();
         for mut one in std::mem::take(&mut self.leaving) {
             if !one.program.is_running() {
                 let status = one.program.wait(Duration::from_secs(1));
                 ensure!(
-                    status.success(),
+                    status.success() || self.may_be_fenced(one.is_named, status),
                     "{} {} left with {status}{}",
                     self.name,
                     one.member,
@@ -165,7 +188,12 @@ impl<'a> Crew<'a> {
             }
         }
         self.leaving = still_leaving;
-        Ok(())
+        Ok(started)
+    }
+
+    /// Whether a program that ended so was perhaps fenced, and said that it cannot go on.
+    fn may_be_fenced(&self, is_named: bool, status: ExitStatus) -> bool {
+        self.is_supervised && is_named && status.code() == Some(1)
     }
 
     /// Asks all to leave, and waits until they have.

@@ -80,7 +80,10 @@ impl Chaos<'_> {
             for member in self.crew.thaw_due() {
                 self.journal.note(format_args!("     {:<18} {member}", "goes on"));
             }
-            self.crew.check()?;
+            for member in self.crew.check()? {
+                self.journal
+                    .note(format_args!("     {:<18} {member}", "started again"));
+            }
             if Instant::now() >= end {
                 return Ok(());
             }
