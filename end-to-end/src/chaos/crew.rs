@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -169,7 +170,9 @@ impl<'a> Crew<'a> {
             if !one.program.is_running() {
                 let status = one.program.wait(Duration::from_secs(1));
                 ensure!(
-                    status.success() || self.may_be_fenced(one.is_named, status),
+                    status.success()
+                        || self.may_be_fenced(one.is_named, status)
+                        || self.may_be_new(one.is_named, status),
                     "{} {} left with {status}{}",
                     self.name,
                     one.member,
@@ -189,6 +192,12 @@ impl<'a> Crew<'a> {
         }
         self.leaving = still_leaving;
         Ok(started)
+    }
+
+    /// Whether a program that ended so had perhaps only just been started again, and could not listen to signals yet.
+    fn may_be_new(&self, is_named: bool, status: ExitStatus) -> bool {
+        const SIGTERM: i32 = 15;
+        self.is_supervised && is_named && status.signal() == Some(SIGTERM)
     }
 
     /// Whether a program that ended so was perhaps fenced, and said that it cannot go on.
