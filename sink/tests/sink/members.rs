@@ -8,7 +8,7 @@ use crate::make::nth;
 use crate::rig::{LIMIT, Rig};
 
 /// When so many members share the 6 partitions of the readings evenly, and so many others the 24 of what is made of them.
-async fn settled(rig: &Rig, readers: usize, others: usize) -> Vec<(String, Vec<u8>)> {
+pub(crate) async fn settled(rig: &Rig, readers: usize, others: usize) -> Vec<(String, Vec<u8>)> {
     let what = format!("{readers} and {others} members share the partitions");
     let is_even = |counts: &[usize], partitions: usize, members: usize| {
         let wanted = partitions / members..=partitions.div_ceil(members);

@@ -44,6 +44,7 @@ async fn rows_batches_phases_lag_and_mishaps_are_measured() {
         331,
     )
     .await;
+    crate::members::settled(&rig, 1, 1).await; // so both are connected
     rig.number(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                 WHERE datname = current_database() AND pid <> pg_backend_pid()",

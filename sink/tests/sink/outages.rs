@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::make::nth;
+use crate::members::settled;
 use crate::rig::{LIMIT, Rig};
 
 /// What goes wrong and how it is mended, in SQL with `{database}` for its name; and what readiness says meanwhile.
@@ -50,8 +51,7 @@ async fn a_database_that_cannot_store_is_waited_for_and_the_group_keeps_its_memb
     let mut sent = 100;
     rig.send_readings(&(0..sent).map(nth).collect::<Vec<_>>()).await;
     rig.until("SELECT count(*) FROM readings", sent).await;
-    let members = rig.assignments();
-    assert_eq!(members.len(), 2);
+    let members = settled(&rig, 1, 1).await;
 
     for (what, broken, mended, reason) in OUTAGES {
         rig.administrate(broken).await;
