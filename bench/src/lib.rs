@@ -4,6 +4,7 @@
 //! runs on servers that are set up for measuring. It compares things that are measured in the same run, alternating,
 //! and tells each ratio as a line of JSON too: an absolute figure says as much about the machine as about the program.
 
+mod address;
 mod copy;
 mod corpus;
 mod machine;
@@ -13,6 +14,7 @@ mod report;
 mod scrape;
 mod series;
 
+pub use address::free_address;
 pub use copy::{CopyIn, save};
 pub use corpus::{Appender, Corpus, Shape};
 pub use machine::{busy_cpu, describe as describe_machine};

@@ -5,6 +5,11 @@
 pub struct Series(Vec<f64>);
 
 impl Series {
+    /// A figure of what each round has measured, of which there may have been none.
+    pub fn of<T>(rounds: Option<&Vec<T>>, figure: impl Fn(&T) -> f64) -> Self {
+        rounds.into_iter().flatten().map(figure).collect()
+    }
+
     /// One more round.
     pub fn push(&mut self, figure: f64) {
         self.0.push(figure);

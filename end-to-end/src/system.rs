@@ -4,9 +4,12 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+use platform::topics;
 use serde_json::Value;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use testkit::{Database, Program, Stack, binary, eventually};
+use tokio_util::sync::CancellationToken;
 
 /// The first key of every installation here: it may do everything.
 pub const API_KEY: &str = "end-to-end-tests-bootstrap-key";
@@ -43,6 +46,19 @@ impl System {
             api_address,
             http: reqwest::Client::new(),
         }
+    }
+
+    /// Makes its topics, with so many partitions.
+    ///
+    /// # Errors
+    /// When Kafka refuses.
+    pub async fn make_topics(&self, partitions: i32) -> Result<()> {
+        let mut kafka = self.stack.kafka();
+        kafka.topic_partitions = partitions;
+        topics::ensure(&kafka, &CancellationToken::new())
+            .await
+            .context("making the topics")
+            .map(drop)
     }
 
     /// A program of this installation, with its settings in the environment.

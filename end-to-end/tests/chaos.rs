@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use end_to_end::chaos::{self, AggregatorScenario, GroupProtocol, SinkScenario};
+use end_to_end::chaos::{self, AggregatorScenario, SinkScenario};
+use stream_aggregator::GroupProtocol;
 use tokio::sync::Mutex;
 
 /// One at a time: they share the servers.

@@ -1,5 +1,6 @@
 //! What can be set, and whether it makes sense.
 
+use std::fmt;
 use std::time::Duration;
 
 use domain::{Limits, TimeDelta};
@@ -110,6 +111,16 @@ pub enum GroupProtocol {
     Classic,
     /// The broker decides (KIP-848).
     Consumer,
+}
+
+impl fmt::Display for GroupProtocol {
+    /// As it is told on the command line, and to Kafka's client.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        })
+    }
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

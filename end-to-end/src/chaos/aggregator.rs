@@ -2,14 +2,12 @@
 //! and a Kafka that comes and goes.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use platform::topics;
+use stream_aggregator::GroupProtocol;
 use testkit::Program;
-use tokio_util::sync::CancellationToken;
 
 use super::judge::judge;
 use super::plan::{Kind, Manner, Plan, Rules, Server};
@@ -77,26 +75,12 @@ pub struct AggregatorScenario {
     pub logs: Option<PathBuf>,
 }
 
-/// Kafka's two ways to share partitions among the members of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum GroupProtocol {
-    /// The members agree (cooperative-sticky).
-    Classic,
-    /// The broker decides (KIP-848).
-    Consumer,
-}
-
 /// Runs it.
 ///
 /// # Errors
 /// When anything was lost, doubled or changed, or a process ended by itself.
 pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
     let seed = scenario.seed.unwrap_or_else(rand::random);
-    if let Some(folder) = &scenario.logs {
-        // those of an earlier run would be taken for this one's
-        let _ = std::fs::remove_dir_all(folder);
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
     let mut journal = Journal::begin(scenario.logs.as_deref())?;
     let begun = Instant::now();
     journal.note(format_args!(
@@ -106,7 +90,7 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
     let mut system = System::new().await;
     system.settings.extend(SETTINGS);
     let system = system;
-    make_topics(&system).await?;
+    system.make_topics(PARTITIONS).await?;
     let detour = Detour::open().await?;
     let way = detour.address();
 
@@ -117,12 +101,8 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
         pause: Duration::from_secs(1)..=Duration::from_secs(3),
         freeze: scenario.freeze,
     };
-    let crew = Crew::new("stream-aggregator", scenario.logs.as_deref(), |member| {
+    let crew = Crew::new("stream-aggregator", scenario.logs.as_deref(), || {
         let mut command = system.command("stream-aggregator");
-        // some keep their name over a restart, as under a supervisor, others are strangers each time
-        if member % 2 == 1 {
-            command.env("INSTANCE_ID", format!("chaos-{member}"));
-        }
         command
             .env("KAFKA_BOOTSTRAP_SERVERS", &way)
             .env("THREADS", "2")
@@ -168,35 +148,20 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
         .note("the streams have ended, and everybody is awake");
 
     tokio::task::block_in_place(|| until_settled(&kafka, PARTITIONS, SETTLE))?;
-    let verdict = system.verdict(SETTLE);
-    chaos.crew.check()?;
-    chaos.crew.disband().await?;
-    chaos.journal.note(match &verdict {
-        Ok(report) => format!("verify found no difference:\n{report}"),
-        Err(report) => format!("verify found a difference:\n{report}"),
-    });
+    let is_balanced = chaos.verdict(SETTLE).await?;
     let judged = judge(&system.stack, WINDOW.into())
         .await
         .with_context(|| format!("the group-by found a difference; seed {seed}"))?;
     chaos
         .journal
         .note(format_args!("the group-by found none: {judged:?}"));
-    ensure!(verdict.is_ok(), "verify found a difference; seed {seed}");
+    ensure!(is_balanced, "verify found a difference; seed {seed}");
     // a run without them would prove less than it says
     ensure!(
         judged.late > 0 && judged.dead_letters > 0,
         "there are no late readings, or no dead letters"
     );
     Ok(())
-}
-
-async fn make_topics(system: &System) -> Result<()> {
-    let mut kafka = system.stack.kafka();
-    kafka.topic_partitions = PARTITIONS;
-    topics::ensure(&kafka, &CancellationToken::new())
-        .await
-        .context("making the topics")
-        .map(drop)
 }
 
 /// Farms that report as time goes by, and farms whose past goes by faster.
@@ -231,15 +196,5 @@ fn tell_stops(journal: &mut Journal, begun: Instant, stops: &BTreeMap<i32, Stop>
             stop.since.duration_since(begun).as_secs_f64(),
             stops.len()
         ));
-    }
-}
-
-impl fmt::Display for GroupProtocol {
-    /// As the program is told.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Classic => "classic",
-            Self::Consumer => "consumer",
-        })
     }
 }

@@ -21,7 +21,7 @@ const TOLD: usize = 15;
 /// Processes of one program.
 pub struct Crew<'a> {
     name: &'static str,
-    command: Box<dyn Fn(Member) -> Command + 'a>,
+    command: Box<dyn Fn() -> Command + 'a>,
     logs: Option<PathBuf>,
     members: BTreeMap<Member, Process>,
     leaving: Vec<Leaving>,
@@ -31,8 +31,6 @@ pub struct Crew<'a> {
 
 struct Process {
     program: Program,
-    /// It keeps its name in the group over restarts.
-    is_named: bool,
     /// Frozen until then.
     thaw_at: Option<Instant>,
 }
@@ -40,14 +38,18 @@ struct Process {
 struct Leaving {
     member: Member,
     program: Program,
-    is_named: bool,
     since: Instant,
 }
 
+/// Some keep their name in the group over a restart, as under a supervisor, others are strangers each time.
+const fn is_named(member: Member) -> bool {
+    member % 2 == 1
+}
+
 impl<'a> Crew<'a> {
-    /// A crew of nobody; `command` starts the member of this number, whose output goes to a file of the folder, if there
+    /// A crew of nobody; `command` starts a member, whose output goes to a file of the folder, if there
     /// is one.
-    pub fn new(name: &'static str, logs: Option<&Path>, command: impl Fn(Member) -> Command + 'a) -> Self {
+    pub fn new(name: &'static str, logs: Option<&Path>, command: impl Fn() -> Command + 'a) -> Self {
         Self {
             name,
             command: Box::new(command),
@@ -71,7 +73,7 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// When its log cannot be written.
     pub fn start(&mut self, member: Member) -> Result<String> {
-        let mut command = (self.command)(member);
+        let mut command = (self.command)();
         if let Some(path) = self.log_of(member) {
             let log = File::options()
                 .create(true)
@@ -80,12 +82,13 @@ impl<'a> Crew<'a> {
                 .with_context(|| format!("opening {}", path.display()))?;
             command.stdout(log.try_clone()?).stderr(log);
         }
-        let is_named = command.get_envs().any(|(name, _)| name == "INSTANCE_ID");
+        if is_named(member) {
+            command.env("INSTANCE_ID", format!("chaos-{member}"));
+        }
         let program = Program::start(command.stdin(Stdio::null()));
         let told = format!("{} {member} (pid {})", self.name, program.pid());
         let process = Process {
             program,
-            is_named,
             thaw_at: None,
         };
         self.members.insert(member, process);
@@ -136,7 +139,6 @@ impl<'a> Crew<'a> {
         self.leaving.push(Leaving {
             member,
             program: process.program,
-            is_named: process.is_named,
             since: Instant::now(),
         });
         Ok(told)
@@ -158,7 +160,7 @@ impl<'a> Crew<'a> {
             let mut process = self.take(member)?;
             let status = process.program.wait(Duration::from_secs(1));
             ensure!(
-                self.may_be_fenced(process.is_named, status),
+                self.may_be_fenced(member, status),
                 "{} {member} ended by itself: {status}{}",
                 self.name,
                 self.said(member)
@@ -171,8 +173,8 @@ impl<'a> Crew<'a> {
                 let status = one.program.wait(Duration::from_secs(1));
                 ensure!(
                     status.success()
-                        || self.may_be_fenced(one.is_named, status)
-                        || self.may_be_new(one.is_named, status),
+                        || self.may_be_fenced(one.member, status)
+                        || self.may_be_new(one.member, status),
                     "{} {} left with {status}{}",
                     self.name,
                     one.member,
@@ -195,14 +197,14 @@ impl<'a> Crew<'a> {
     }
 
     /// Whether a program that ended so had perhaps only just been started again, and could not listen to signals yet.
-    fn may_be_new(&self, is_named: bool, status: ExitStatus) -> bool {
+    fn may_be_new(&self, member: Member, status: ExitStatus) -> bool {
         const SIGTERM: i32 = 15;
-        self.is_supervised && is_named && status.signal() == Some(SIGTERM)
+        self.is_supervised && is_named(member) && status.signal() == Some(SIGTERM)
     }
 
     /// Whether a program that ended so was perhaps fenced, and said that it cannot go on.
-    fn may_be_fenced(&self, is_named: bool, status: ExitStatus) -> bool {
-        self.is_supervised && is_named && status.code() == Some(1)
+    fn may_be_fenced(&self, member: Member, status: ExitStatus) -> bool {
+        self.is_supervised && is_named(member) && status.code() == Some(1)
     }
 
     /// Asks all to leave, and waits until they have.

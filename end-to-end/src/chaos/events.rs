@@ -70,6 +70,22 @@ impl Chaos<'_> {
         Ok(())
     }
 
+    /// Has `verify` judge once what is left has arrived, which may take so long; then everybody leaves. True if it has found
+    /// no difference.
+    ///
+    /// # Errors
+    /// When a member has ended by itself, or does not leave in good order.
+    pub async fn verdict(&mut self, settle: Duration) -> Result<bool> {
+        let verdict = self.system.verdict(settle);
+        self.crew.check()?;
+        self.crew.disband().await?;
+        self.journal.note(match &verdict {
+            Ok(report) => format!("verify found no difference:\n{report}"),
+            Err(report) => format!("verify found a difference:\n{report}"),
+        });
+        Ok(verdict.is_ok())
+    }
+
     /// Waits, and lets those go on meanwhile whose time has come.
     ///
     /// # Errors

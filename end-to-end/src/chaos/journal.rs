@@ -1,7 +1,7 @@
 //! What happened when, for people: printed as it happens, and kept in a file if one is wanted.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,12 +17,15 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins now; kept in `events.log` of the folder, if there is one.
+    /// Begins now; kept in `events.log` of the folder, if there is one, which is emptied: what an earlier run has left there
+    /// would be taken for this one's.
     ///
     /// # Errors
     /// When that cannot be written.
     pub fn begin(folder: Option<&Path>) -> Result<Self> {
         let create = |folder: &Path| {
+            let _ = fs::remove_dir_all(folder);
+            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
             let path = folder.join("events.log");
             File::create(&path).with_context(|| format!("making {}", path.display()))
         };

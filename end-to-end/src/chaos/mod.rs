@@ -16,7 +16,7 @@ mod settled;
 mod sink;
 mod watch;
 
-pub use aggregator::{AggregatorScenario, GroupProtocol, aggregator};
+pub use aggregator::{AggregatorScenario, aggregator};
 pub use crew::Crew;
 pub use detour::Detour;
 pub use events::Chaos;

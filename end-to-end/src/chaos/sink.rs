@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use platform::topics;
+use anyhow::{Result, ensure};
 use testkit::Program;
-use tokio_util::sync::CancellationToken;
 
 use super::plan::{Kind, Manner, Plan, Rules, Server};
 use super::{Chaos, Crew, Journal};
@@ -70,18 +68,13 @@ pub struct SinkScenario {
 /// When anything was lost, doubled or changed, or a process ended by itself.
 pub async fn sink(scenario: SinkScenario) -> Result<()> {
     let seed = scenario.seed.unwrap_or_else(rand::random);
-    if let Some(folder) = &scenario.logs {
-        // those of an earlier run would be taken for this one's
-        let _ = std::fs::remove_dir_all(folder);
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
     let mut journal = Journal::begin(scenario.logs.as_deref())?;
     journal.note(format_args!(
         "seed {seed}: {} events, {} readings",
         scenario.events, scenario.readings
     ));
     let system = System::new().await;
-    make_topics(&system).await?;
+    system.make_topics(PARTITIONS).await?;
 
     let rules = Rules {
         kinds: KINDS,
@@ -90,12 +83,8 @@ pub async fn sink(scenario: SinkScenario) -> Result<()> {
         pause: Duration::from_secs(1)..=Duration::from_secs(3),
         freeze: scenario.freeze,
     };
-    let crew = Crew::new("sink", scenario.logs.as_deref(), |member| {
+    let crew = Crew::new("sink", scenario.logs.as_deref(), || {
         let mut command = system.command("sink");
-        // some keep their name over a restart, as under a supervisor, others are strangers each time
-        if member % 2 == 1 {
-            command.env("INSTANCE_ID", format!("chaos-{member}"));
-        }
         command.env("RUST_LOG", "info");
         command
     });
@@ -122,24 +111,9 @@ pub async fn sink(scenario: SinkScenario) -> Result<()> {
     ensure!(status.success(), "the producer ended with {status}");
     chaos.journal.note("the stream has ended, and everybody is awake");
 
-    let verdict = system.verdict(SETTLE);
-    chaos.crew.check()?;
-    chaos.crew.disband().await?;
-    chaos.journal.note(match &verdict {
-        Ok(report) => format!("verify found no difference:\n{report}"),
-        Err(report) => format!("verify found a difference:\n{report}"),
-    });
-    ensure!(verdict.is_ok(), "verify found a difference; seed {seed}");
+    let is_balanced = chaos.verdict(SETTLE).await?;
+    ensure!(is_balanced, "verify found a difference; seed {seed}");
     ensure_faults_arose(&mut chaos).await
-}
-
-async fn make_topics(system: &System) -> Result<()> {
-    let mut kafka = system.stack.kafka();
-    kafka.topic_partitions = PARTITIONS;
-    topics::ensure(&kafka, &CancellationToken::new())
-        .await
-        .context("making the topics")
-        .map(drop)
 }
 
 /// At a speed at which it lasts as long as the events.

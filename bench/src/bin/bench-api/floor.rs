@@ -10,8 +10,6 @@ use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::{Context, Result, ensure};
 use testkit::Program;
 
-use crate::server::free_address;
-
 /// The variable by which this program is told to be the floor.
 pub(crate) const ADDRESS: &str = "VELETA_BENCH_FLOOR";
 
@@ -28,7 +26,7 @@ pub(crate) struct Floor {
 
 impl Floor {
     pub(crate) async fn start() -> Result<Self> {
-        let address = free_address()?;
+        let address = bench::free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.env(ADDRESS, address.to_string()).stdin(Stdio::null());
         let program = Program::start(&mut command);

@@ -135,12 +135,7 @@ impl Benchmark {
     }
 
     fn series(&self, scenario: Scenario, figure: impl Fn(&Round) -> f64) -> Series {
-        self.measured
-            .get(&scenario)
-            .into_iter()
-            .flatten()
-            .map(figure)
-            .collect()
+        Series::of(self.measured.get(&scenario), figure)
     }
 
     fn table(&self) -> Table {

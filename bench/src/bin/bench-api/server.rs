@@ -1,10 +1,11 @@
 //! The API itself, as a process of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use bench::free_address;
 use testkit::{Database, Program, Stack, binary};
 
 use crate::http::{Connection, request};
@@ -54,9 +55,4 @@ impl Api {
         };
         ask.await.is_ok_and(|answer| answer.status == 200)
     }
-}
-
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
-    Ok(listener.local_addr()?)
 }

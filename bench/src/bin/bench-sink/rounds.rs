@@ -206,12 +206,7 @@ impl Benchmark {
     }
 
     fn series(&self, subject: Subject, figure: impl Fn(&Measurement) -> f64) -> Series {
-        self.measured
-            .get(&subject)
-            .into_iter()
-            .flatten()
-            .map(figure)
-            .collect()
+        Series::of(self.measured.get(&subject), figure)
     }
 
     fn table(&self) -> Table {

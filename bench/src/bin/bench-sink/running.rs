@@ -1,11 +1,11 @@
 //! The program that is measured.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bench::free_address;
 use sqlx::{Connection, PgConnection};
 use tempfile::NamedTempFile;
 use testkit::{Database, Program, Stack, binary};
@@ -35,7 +35,7 @@ impl Running {
         further: &str,
     ) -> Result<Self> {
         let connection = PgConnection::connect(&database.admin_url).await?;
-        let management_address = free_address()?;
+        let management_address = free_address()?.to_string();
         let log = NamedTempFile::new().context("making a file for the sink's log")?;
         let output: File = log.reopen()?;
         let mut command = Command::new(binary("sink"));
@@ -114,9 +114,4 @@ fn database_name(database: &Database) -> &str {
         .admin_url
         .rsplit_once('/')
         .map_or("bench", |(_, name)| name)
-}
-
-fn free_address() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
-    Ok(listener.local_addr()?.to_string())
 }
