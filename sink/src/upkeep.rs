@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use domain::Timestamp;
 use platform::KafkaArgs;
 use sqlx::postgres::PgConnectOptions;
 use stored::Table;
@@ -62,7 +63,7 @@ impl Upkeep {
     /// Makes its rounds until `stop`. What goes wrong is told and tried again: nothing that is stored depends on it.
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let wait = match self.round().await {
+            let wait = match self.round(now()).await {
                 Ok(round) => {
                     tracing::debug!(dropped = round.dropped, rows = round.rows, "days looked after");
                     ROUND
@@ -81,20 +82,22 @@ impl Upkeep {
         }
     }
 
-    /// Makes the next days, drops those that were kept long enough, and removes what was dropped.
+    /// Makes the next days as of `now`, drops those that were kept long enough, and removes what was dropped.
+    ///
+    /// The clock comes first: what is appended after `now` is not counted as stored.
     ///
     /// # Errors
     /// When the database or Kafka is away, or somebody reads a table at length; what was done stays done.
-    pub async fn round(&self) -> anyhow::Result<Round> {
+    pub async fn round(&self, now: Timestamp) -> anyhow::Result<Round> {
         let mut days = Days::open(&self.database).await?;
-        let today = day_of(now());
+        let today = day_of(now);
         let next: Vec<_> = (today..today + DAYS_AHEAD).collect();
         for table in TABLES {
             days.ensure(table, &next).await?;
         }
         let mut round = Round::default();
         if self.retention.drops() || self.roll_ups != Keep::Always {
-            round.dropped = self.drop_days(&mut days).await?;
+            round.dropped = self.drop_days(&mut days, now).await?;
         }
         // somebody else may have dropped some, too
         self.kept.learn(days.kept().await?);
@@ -107,10 +110,8 @@ impl Upkeep {
         Ok(round)
     }
 
-    async fn drop_days(&self, days: &mut Days) -> anyhow::Result<u64> {
+    async fn drop_days(&self, days: &mut Days, now: Timestamp) -> anyhow::Result<u64> {
         let next = days.offsets(&self.kafka.topics()).await?;
-        // first the clock: what is appended after this is not counted as stored
-        let now = now();
         let kafka = self.kafka.clone();
         let log_time = tokio::task::spawn_blocking(move || log_time(&kafka, &next))
             .await

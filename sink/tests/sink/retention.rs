@@ -72,11 +72,13 @@ async fn stored(rig: &Rig, readings: impl IntoIterator<Item = RawReading<'static
 async fn days_are_made_before_they_are_needed_whoever_makes_them() {
     let rig = Rig::new().await;
     let upkeep = upkeep(&rig, KEEP_ALL);
-    let (first, second, third) = tokio::join!(upkeep.round(), upkeep.round(), upkeep.round());
+    let today = now();
+    let round = || upkeep.round(today);
+    let (first, second, third) = tokio::join!(round(), round(), round());
     for round in [first, second, third] {
         assert_eq!(round.unwrap(), Round::default());
     }
-    let tomorrow = date_of(day_of(now()) + 1).to_string().replace('-', "");
+    let tomorrow = date_of(day_of(today) + 1).to_string().replace('-', "");
     for table in ["readings", "farm_windows", "turbine_windows", "window_revisions"] {
         assert_eq!(days(&rig, table).await, 3, "{table}");
         let of_tomorrow = format!("SELECT count(*) FROM pg_class WHERE relname = '{table}_{tomorrow}'");
@@ -87,6 +89,9 @@ async fn days_are_made_before_they_are_needed_whoever_makes_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_is_dropped_whole_when_it_was_kept_long_enough_and_no_sooner() {
     let rig = Rig::new().await;
+    // no day ends while this is looked at
+    let noon = now().floor_to(DAY) - TimeDelta::from_secs(12 * 3_600);
+    let ago = |days: i64| noon - TimeDelta::from_secs(days * 86_400);
     let readings = [29, 30, 31, 32, 32].map(|days| ago(days).floor_to(DAY));
     let readings = (0..)
         .zip(readings)
@@ -96,7 +101,7 @@ async fn a_day_is_dropped_whole_when_it_was_kept_long_enough_and_no_sooner() {
         raw: Keep::Days(30),
         windows: Keep::Always,
     };
-    let round = upkeep(&rig, thirty_days).round().await.unwrap();
+    let round = upkeep(&rig, thirty_days).round(noon).await.unwrap();
     assert_eq!(round, Round { dropped: 2, rows: 3 });
     let kept = "SELECT count(*) FROM readings WHERE kafka_offset < 2";
     assert_eq!(rig.number(kept).await, 2);
@@ -123,13 +128,13 @@ async fn a_day_is_dropped_whole_when_it_was_kept_long_enough_and_no_sooner() {
         "a day that is gone is not made again"
     );
 
-    let again = upkeep(&rig, thirty_days).round().await.unwrap();
+    let again = upkeep(&rig, thirty_days).round(noon).await.unwrap();
     assert_eq!(again, Round::default());
     let longer = Retention {
         raw: Keep::Days(60),
         windows: Keep::Days(60),
     };
-    upkeep(&rig, longer).round().await.unwrap();
+    upkeep(&rig, longer).round(noon).await.unwrap();
     assert_eq!(
         days(&rig, "readings").await,
         2 + 3,
@@ -158,12 +163,12 @@ async fn a_day_waits_for_what_came_in_time_and_is_not_stored_yet() {
             windows: Keep::Days(30),
         },
     );
-    assert_eq!(upkeep.round().await.unwrap(), Round::default());
+    assert_eq!(upkeep.round(now()).await.unwrap(), Round::default());
     assert_eq!(days(&rig, "readings").await, 1 + 3);
 
     let store = "UPDATE kafka_offsets SET next_offset = 1 WHERE topic LIKE '%.late-readings'";
     rig.execute(store).await;
-    assert_eq!(upkeep.round().await.unwrap(), Round { dropped: 1, rows: 1 });
+    assert_eq!(upkeep.round(now()).await.unwrap(), Round { dropped: 1, rows: 1 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,14 +189,14 @@ async fn two_who_drop_days_while_others_store_and_read_hold_nobody_up() {
             windows: Keep::Days(30),
         },
     );
-    let refused = format!("{:#}", upkeep.round().await.unwrap_err());
+    let refused = format!("{:#}", upkeep.round(now()).await.unwrap_err());
     assert!(refused.contains("lock timeout"), "{refused}");
     assert_eq!(days(&rig, "readings").await, 12 + 3, "it has given up");
 
     let patiently = async || {
         let mut all = Round::default();
         loop {
-            match upkeep.round().await {
+            match upkeep.round(now()).await {
                 Ok(round) => {
                     return Round {
                         dropped: all.dropped + round.dropped,
@@ -252,7 +257,7 @@ async fn windows_of_a_day_whose_readings_are_gone_are_never_made_anew() {
         raw: Keep::Days(30),
         windows: Keep::Always,
     };
-    upkeep(&rig, thirty_days).round().await.unwrap();
+    upkeep(&rig, thirty_days).round(now()).await.unwrap();
 
     let revised = store
         .revise(crate::make::MINUTE, crate::make::ALL_AT_ONCE)
@@ -288,21 +293,21 @@ async fn months_of_windows_put_together_go_when_they_were_kept_long_enough_and_n
             },
         )
     };
-    upkeep(Keep::Always, Keep::Days(100)).round().await.unwrap();
+    upkeep(Keep::Always, Keep::Days(100)).round(now()).await.unwrap();
     assert_eq!(
         months("hourly_farm_windows").await,
         9,
         "minutes are kept for good"
     );
 
-    upkeep(Keep::Days(30), Keep::Always).round().await.unwrap();
+    upkeep(Keep::Days(30), Keep::Always).round(now()).await.unwrap();
     assert_eq!(
         months("hourly_farm_windows").await,
         9,
         "they outlive their minutes"
     );
 
-    upkeep(Keep::Days(30), Keep::Days(100)).round().await.unwrap();
+    upkeep(Keep::Days(30), Keep::Days(100)).round(now()).await.unwrap();
     let kept = rig
         .number(
             "SELECT count(*) FROM generate_series(date_trunc('month', now() - interval '8 months', 'UTC'), now(), '1 month')
