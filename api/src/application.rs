@@ -11,6 +11,7 @@ use anyhow::Context;
 use avro::Registry;
 use platform::Health;
 use platform::program::UsageError;
+use sqlx::Connection;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,9 @@ use crate::{connections, middleware, openapi, routes};
 
 /// How long a request waits for a connection to the database before it is told to come again.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long after it was used a connection to the database is taken to work still.
+const UNTESTED_IDLE: Duration = Duration::from_secs(1);
 
 /// How long requests may take that are under way when the API stops, seconds. An acknowledgement by Kafka may take ten.
 const DRAIN_SECONDS: u64 = 12;
@@ -234,6 +238,16 @@ fn pool(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
     let pool = PgPoolOptions::new()
         .max_connections(args.database_connections)
         .acquire_timeout(CONNECTION_PATIENCE)
+        // whether it still works is asked of a connection that nobody has used for a while, not before each statement
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > UNTESTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(args.options()?.options([
             ("statement_timeout", "30s"),
             // the days of a statement must be known when it is planned, or all days are locked each time

@@ -36,9 +36,9 @@ pub async fn list(
     database: Data<PgPool>,
 ) -> Result<Json<Page<Extremes>>, ApiError> {
     let farm = access.farm(&farm)?;
-    let known = queries::farms::range(&database, &farm).await?;
-    let known = known.ok_or_else(|| no_farm(farm.as_str()))?;
     let Some(division) = asked.division else {
+        let known = queries::farms::range(&database, &farm).await?;
+        let known = known.ok_or_else(|| no_farm(farm.as_str()))?;
         let range = asked.page.range.and(known.from, known.to);
         let extremes = of_range(&database, &farm, &asked.metrics, known, range).await?;
         return Ok(Json(Page {
@@ -46,7 +46,7 @@ pub async fn list(
             next_cursor: None,
         }));
     };
-    let view = farm_view(&database, farm.clone(), division, known).await?;
+    let view = farm_view(&database, farm.clone(), division).await?;
     let windows = view.list(&database, &asked.page).await?;
     let page = Page::of(windows, asked.page.limit, |window| window.start.as_micros());
     let of_window = |window| Extremes::of_window(&farm, window, &asked.metrics);

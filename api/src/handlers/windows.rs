@@ -16,8 +16,8 @@ use crate::error::ApiError;
 use crate::model::{Page, Window};
 use crate::openapi::Failures;
 use crate::params::{
-    Backwards, Between, FormatParam, Listing, NumberCursor, Output, TimePage, TimeRange, WindowPage,
-    WindowParams, ZoneParam,
+    Backwards, Between, FormatParam, Listing, NumberCursor, Output, TimePage, WindowPage, WindowParams,
+    ZoneParam,
 };
 use crate::queries;
 use crate::queries::windows::WindowsOf;
@@ -49,12 +49,9 @@ pub async fn of_farm(
     database: Data<PgPool>,
 ) -> Result<HttpResponse, ApiError> {
     let farm = access.farm(&farm)?;
-    let known = queries::farms::range(&database, &farm).await?;
-    let known = known.ok_or_else(|| no_farm(farm.as_str()))?;
-    let view = farm_view(&database, farm, asked.division, known).await?;
     let view = View {
         with_provisional: asked.with_provisional,
-        ..view
+        ..farm_view(&database, farm, asked.division).await?
     };
     list(&request, database, view, asked.page, output).await
 }
@@ -95,14 +92,10 @@ pub async fn of_turbine(
     list(&request, database, view, asked.page, output).await
 }
 
-/// The windows of a farm whose readings lie in `known`.
-pub(super) async fn farm_view(
-    database: &PgPool,
-    farm: FarmId,
-    division: Division,
-    known: TimeRange,
-) -> Result<View, sqlx::Error> {
-    let began = queries::turbines::first_event_times(database, &farm).await?;
+/// The windows of a farm.
+pub(super) async fn farm_view(database: &PgPool, farm: FarmId, division: Division) -> Result<View, ApiError> {
+    let found = queries::farms::range_and_turbines(database, &farm).await?;
+    let (known, began) = found.ok_or_else(|| no_farm(farm.as_str()))?;
     Ok(View {
         of: WindowsOf::Farm(farm),
         division,

@@ -234,6 +234,8 @@ fn producer(kafka: &KafkaArgs) -> anyhow::Result<FutureProducer> {
     kafka
         .producer_config("windfarm-api")
         .set("message.timeout.ms", PATIENCE.as_millis().to_string())
+        // somebody waits for each record; what comes at the same time still goes together
+        .set("linger.ms", "1")
         .create()
         .context("kafka producer")
 }

@@ -36,6 +36,14 @@ pub(super) struct Attributed {
 }
 
 impl Minute {
+    /// What is told of.
+    pub const METRICS: [Metric; 4] = [
+        Metric::WindSpeed,
+        Metric::WindDirection,
+        Metric::RotorSpeed,
+        Metric::AmbientTemperature,
+    ];
+
     /// Of `window`, by the clocks of `zone`.
     pub fn of(window: &StoredWindow, zone: &TimeZone) -> Self {
         let aggregate = |metric| window.figures.metrics.get(metric).map(Aggregate::of);

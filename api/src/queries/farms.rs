@@ -1,6 +1,6 @@
 //! Farms.
 
-use domain::FarmId;
+use domain::{FarmId, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgPool, QueryBuilder, Row};
 use time::OffsetDateTime;
@@ -46,4 +46,23 @@ pub async fn range(database: &PgPool, farm: &FarmId) -> Result<Option<TimeRange>
             .fetch_optional(database)
             .await?;
     Ok(ends.map(range_of))
+}
+
+/// The same, and when each turbine of the farm was first heard of.
+pub async fn range_and_turbines(
+    database: &PgPool,
+    farm: &FarmId,
+) -> Result<Option<(TimeRange, Vec<Timestamp>)>, sqlx::Error> {
+    let found: Option<(OffsetDateTime, OffsetDateTime, Vec<OffsetDateTime>)> = sqlx::query_as(
+        "SELECT first_event_time, last_event_time, \
+         ARRAY(SELECT first_event_time FROM turbines WHERE turbines.farm_id = farms.farm_id) \
+         FROM farms WHERE farm_id = $1",
+    )
+    .bind(farm.as_str())
+    .fetch_optional(database)
+    .await?;
+    Ok(found.map(|(first, last, turbines)| {
+        let turbines = turbines.into_iter().map(from_db).collect();
+        (range_of((first, last)), turbines)
+    }))
 }

@@ -106,16 +106,6 @@ pub async fn range(
     Ok(ends.map(range_of))
 }
 
-/// When each turbine of the farm was first heard of.
-pub async fn first_event_times(database: &PgPool, farm: &FarmId) -> Result<Vec<Timestamp>, sqlx::Error> {
-    let times: Vec<OffsetDateTime> =
-        sqlx::query_scalar("SELECT first_event_time FROM turbines WHERE farm_id = $1")
-            .bind(farm.as_str())
-            .fetch_all(database)
-            .await?;
-    Ok(times.into_iter().map(from_db).collect())
-}
-
 /// The ids of all turbines of the farm.
 pub async fn ids(database: &PgPool, farm: &FarmId) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar("SELECT turbine_id FROM turbines WHERE farm_id = $1 ORDER BY turbine_id")

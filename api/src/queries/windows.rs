@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{FarmId, TimeDelta, Timestamp, TurbineId};
+use domain::{FarmId, Metric, TimeDelta, Timestamp, TurbineId};
 use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, QueryBuilder, Row};
 use stored::{Length, Of, StoredWindow, Table};
@@ -52,8 +52,11 @@ impl WindowsOf {
     /// `SELECT … FROM … WHERE` it is theirs.
     fn select(&self, length: Length) -> QueryBuilder<Postgres> {
         let table = self.table(length);
-        let (selection, name) = (table.selection(), table.name());
-        let mut sql = QueryBuilder::new(format!("SELECT {selection} FROM {name} WHERE "));
+        self.select_columns(table, table.selection())
+    }
+
+    fn select_columns(&self, table: Table, columns: &str) -> QueryBuilder<Postgres> {
+        let mut sql = QueryBuilder::new(format!("SELECT {columns} FROM {} WHERE ", table.name()));
         self.push_theirs(&mut sql);
         sql
     }
@@ -84,6 +87,27 @@ pub async fn minutes(
         let mut sql = of.select(Length::Minute);
         push_time_page(&mut sql, "window_start", page);
         of.read(&sql.build().fetch_all(database).await?)
+    })
+    .await
+}
+
+/// The same of a farm, with no more than these metrics.
+pub async fn minutes_of(
+    database: &PgPool,
+    farm: &FarmId,
+    metrics: &[Metric],
+    page: &TimePage,
+) -> Result<Vec<StoredWindow>, sqlx::Error> {
+    let of = WindowsOf::Farm(farm.clone());
+    let table = of.table(Length::Minute);
+    let columns = table.selection_of(metrics);
+    days::list(page, async |page| {
+        let mut sql = of.select_columns(table, &columns);
+        push_time_page(&mut sql, "window_start", page);
+        let rows = sql.build().fetch_all(database).await?;
+        rows.iter()
+            .map(|row| stored::read_metrics(row, 0, None, metrics))
+            .collect()
     })
     .await
 }
@@ -222,6 +246,9 @@ fn push_range(sql: &mut QueryBuilder<Postgres>, range: TimeRange) {
 
 /// How many different turbines of a farm reported in each of these stretches of time, none of which is in two years
 /// at once. Where it `is_fine`, minutes are looked at too, not only what they were put together to.
+///
+/// One row of a turbine in a stretch is enough, and is looked for by the key: of a list of rows that only exist, the
+/// planner makes a join of all turbines' rows with all stretches.
 pub async fn turbine_counts(
     database: impl Executor<'_, Database = Postgres>,
     farm: &FarmId,
@@ -266,22 +293,26 @@ pub async fn turbine_counts(
          JOIN turbines AS t ON t.first_event_time < beyond AND t.last_event_time >= first WHERE t.farm_id = ",
     );
     sql.push_bind(farm.as_str());
-    let mut push_reported = |table: &str, before: &str, range: TimeRange| {
+    let mut push_reported = |table: Table, before: &str, range: TimeRange| {
         sql.push(format_args!(
-            "{before} EXISTS (SELECT FROM {table} AS w \
+            "{before} (SELECT true FROM {} AS w \
              WHERE w.farm_id = t.farm_id AND w.turbine_id = t.turbine_id \
-             AND window_start >= first AND window_start < beyond"
+             AND window_start >= first AND window_start < beyond",
+            table.name()
         ));
         push_range(&mut sql, range);
-        sql.push(")");
+        sql.push(" LIMIT 1)");
     };
-    push_reported(Table::new(Of::Turbine, Length::TenMinutes).name(), " AND (", all);
+    let of_hours =
+        |span: &Span| [span.start, span.end].map(|end| Length::Hour.start_of(end)) == [span.start, span.end];
+    let length = if spans.iter().all(|(span, _)| of_hours(span)) {
+        Length::Hour
+    } else {
+        Length::TenMinutes
+    };
+    push_reported(Table::new(Of::Turbine, length), " AND (", all);
     if let Some(fine) = fine {
-        push_reported(
-            Table::new(Of::Turbine, Length::Minute).name(),
-            " OR is_fine AND",
-            fine,
-        );
+        push_reported(Table::new(Of::Turbine, Length::Minute), " OR is_fine AND", fine);
     }
     sql.push(") GROUP BY number");
     for row in sql.build().fetch_all(database).await? {

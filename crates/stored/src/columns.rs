@@ -6,13 +6,13 @@ use domain::{Metric, MetricKind};
 
 use crate::{Length, Of, Table};
 
-/// The list of columns of a table, made once.
+/// The list of columns of a table with all metrics, made once.
 pub(crate) fn selection(table: Table) -> &'static str {
     static LISTS: [LazyLock<String>; 4] = [
-        LazyLock::new(|| list(Of::Farm, MINUTE)),
-        LazyLock::new(|| list(Of::Turbine, MINUTE)),
-        LazyLock::new(|| list(Of::Farm, ROLLED_UP)),
-        LazyLock::new(|| list(Of::Turbine, ROLLED_UP)),
+        LazyLock::new(|| selection_of(Table::new(Of::Farm, Length::Minute), &Metric::ALL)),
+        LazyLock::new(|| selection_of(Table::new(Of::Turbine, Length::Minute), &Metric::ALL)),
+        LazyLock::new(|| selection_of(Table::new(Of::Farm, Length::Hour), &Metric::ALL)),
+        LazyLock::new(|| selection_of(Table::new(Of::Turbine, Length::Hour), &Metric::ALL)),
     ];
     let [farm_minute, turbine_minute, farm_rolled_up, turbine_rolled_up] = &LISTS;
     match (table.of, table.length) {
@@ -28,12 +28,17 @@ const MINUTE: &str =
     "window_end, close_reason::text, extract(epoch FROM window_end - window_start)::float8 * turbine_count";
 const ROLLED_UP: &str = "NULL::timestamptz, NULL::text, turbine_seconds";
 
-fn list(of: Of, about: &str) -> String {
+/// The list of columns of a table with these metrics.
+pub(crate) fn selection_of(table: Table, metrics: &[Metric]) -> String {
+    let about = match table.length {
+        Length::Minute => MINUTE,
+        Length::TenMinutes | Length::Hour => ROLLED_UP,
+    };
     let mut list = format!(
         "window_start, {about}, revision, reading_count, duplicate_count, rejected_count, turbine_count, energy_kwh"
     );
-    for metric in Metric::ALL {
-        for part in state_of(metric.kind()).iter().chain(extremes_of(of)) {
+    for metric in metrics {
+        for part in state_of(metric.kind()).iter().chain(extremes_of(table.of)) {
             list += &format!(", {}_{part}", metric.name());
         }
     }

@@ -6,5 +6,5 @@ mod columns;
 mod row;
 mod table;
 
-pub use row::{StoredWindow, read};
+pub use row::{StoredWindow, read, read_metrics};
 pub use table::{Length, Of, Table};

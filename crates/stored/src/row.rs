@@ -4,7 +4,8 @@ use domain::{
     DirectionStats, Extreme, Metric, MetricKind, MetricStats, RollUp, ScalarStats, TimeDelta, Timestamp,
     TurbineId,
 };
-use sqlx::postgres::PgRow;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Postgres, Row, Type};
 use time::OffsetDateTime;
 
@@ -32,15 +33,28 @@ pub struct StoredWindow {
 /// # Errors
 /// When the row is not what was to be selected.
 pub fn read(row: &PgRow, first: usize, turbine: Option<&TurbineId>) -> Result<StoredWindow, sqlx::Error> {
+    read_metrics(row, first, turbine, &Metric::ALL)
+}
+
+/// Reads a row as [`read`] does, of which [`crate::Table::selection_of`] these metrics was selected; it has no others.
+///
+/// # Errors
+/// When the row is not what was to be selected.
+pub fn read_metrics(
+    row: &PgRow,
+    first: usize,
+    turbine: Option<&TurbineId>,
+    metrics: &[Metric],
+) -> Result<StoredWindow, sqlx::Error> {
     let mut columns = Columns { row, next: first };
     let start = columns.time()?;
-    let end: Option<OffsetDateTime> = columns.take()?;
+    let end: Option<Instant> = columns.take()?;
     let close_reason = columns.take()?;
     let turbine_seconds: f64 = columns.take()?;
     let revision: i32 = columns.take()?;
     let mut window = StoredWindow {
         start,
-        end: end.map(timestamp),
+        end: end.map(|end| end.0),
         close_reason,
         turbine_count: 0,
         figures: RollUp {
@@ -54,7 +68,7 @@ pub fn read(row: &PgRow, first: usize, turbine: Option<&TurbineId>) -> Result<St
     };
     window.turbine_count = columns.count()?;
     window.figures.energy_kwh = columns.take()?;
-    for metric in Metric::ALL {
+    for &metric in metrics {
         let stats = columns.metric(metric.kind(), turbine)?;
         window.figures.metrics.set(metric, stats);
     }
@@ -79,7 +93,7 @@ impl<'r> Columns<'r> {
     }
 
     fn time(&mut self) -> Result<Timestamp, sqlx::Error> {
-        Ok(timestamp(self.take()?))
+        Ok(self.take::<Instant>()?.0)
     }
 
     fn metric(
@@ -128,7 +142,21 @@ impl<'r> Columns<'r> {
     }
 }
 
-fn timestamp(time: OffsetDateTime) -> Timestamp {
-    let micros = time.unix_timestamp_nanos().div_euclid(1_000);
-    Timestamp::from_micros(i64::try_from(micros).expect("the calendar's microseconds fit into 64 bits"))
+/// A `timestamptz`, which is microseconds on both sides: by way of a calendar it would take several times as long.
+struct Instant(Timestamp);
+
+/// 2000-01-01, from which PostgreSQL counts.
+const POSTGRES_EPOCH: Timestamp = Timestamp::from_micros(946_684_800_000_000);
+
+impl Type<Postgres> for Instant {
+    fn type_info() -> PgTypeInfo {
+        OffsetDateTime::type_info()
+    }
+}
+
+impl Decode<'_, Postgres> for Instant {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let micros = <i64 as Decode<Postgres>>::decode(value)?;
+        Ok(Self(POSTGRES_EPOCH + TimeDelta::from_micros(micros)))
+    }
 }

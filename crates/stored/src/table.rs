@@ -1,6 +1,6 @@
 //! The tables of windows.
 
-use domain::{TimeDelta, Timestamp};
+use domain::{Metric, TimeDelta, Timestamp};
 
 use crate::columns;
 
@@ -78,6 +78,11 @@ impl Table {
     /// What is to be selected from it for [`crate::read`], without anything before.
     pub fn selection(self) -> &'static str {
         columns::selection(self)
+    }
+
+    /// The same for [`crate::read_metrics`] of these.
+    pub fn selection_of(self, metrics: &[Metric]) -> String {
+        columns::selection_of(self, metrics)
     }
 }
 

@@ -307,7 +307,10 @@ async fn months_of_windows_put_together_go_when_they_were_kept_long_enough_and_n
         "they outlive their minutes"
     );
 
-    upkeep(Keep::Days(30), Keep::Days(100)).round(now()).await.unwrap();
+    upkeep(Keep::Days(30), Keep::Days(100))
+        .round(now())
+        .await
+        .unwrap();
     let kept = rig
         .number(
             "SELECT count(*) FROM generate_series(date_trunc('month', now() - interval '8 months', 'UTC'), now(), '1 month')

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+
+use crate::scenario::Scenario;
+
 /// Requests per second and times of the API against the floor of the machine and against pgbench.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo xtask bench api")]
@@ -30,6 +34,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) turbines: u32,
 
+    /// Only these requests, and no export
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) only: Vec<Scenario>,
+
     /// A small part once: whether it runs, not how fast
     #[arg(long)]
     pub(crate) quick: bool,
@@ -45,6 +53,15 @@ impl Args {
             self.days = 30;
         }
         self
+    }
+
+    /// The requests that are measured.
+    pub(crate) fn scenarios(&self) -> &[Scenario] {
+        if self.only.is_empty() {
+            Scenario::value_variants()
+        } else {
+            &self.only
+        }
     }
 
     pub(crate) fn time(&self) -> Duration {

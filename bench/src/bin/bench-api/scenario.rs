@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use api::legacy::Minute;
 use api::queries::readings::COLUMNS;
 use bench::Target;
+use clap::ValueEnum;
 use stored::{Length, Of, Table};
 
 use crate::args::Args;
@@ -12,7 +14,7 @@ use crate::seed::LAST_DAY;
 use crate::server::{FARM, KEY};
 
 /// One kind of request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Scenario {
     /// Is anybody there: nothing but the way through the server.
     Ping,
@@ -41,18 +43,6 @@ pub(crate) struct Statements {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Ping,
-        Self::EmptyWrite,
-        Self::OnePost,
-        Self::BatchPost,
-        Self::LatestReadings,
-        Self::HourOfWindows,
-        Self::DayOfMinutes,
-        Self::YearOfDays,
-        Self::YearOfTurbine,
-    ];
-
     /// The bytes of the request.
     pub(crate) fn request(self, args: &Args) -> Vec<u8> {
         let key = [("X-API-Key", KEY)];
@@ -102,34 +92,43 @@ impl Scenario {
     }
 
     /// What the API asks PostgreSQL for one request, as long as that is what answers it.
-    pub(crate) fn statements(self) -> Option<Statements> {
+    pub(crate) fn statements(self, args: &Args) -> Option<Statements> {
         const RANGE: &str = "SELECT first_event_time, last_event_time FROM farms WHERE farm_id = :farm;\n";
         let farm = || ("farm", FARM.to_owned());
         let at = |time: &str| format!("{LAST_DAY}T{time}Z");
         let table = Table::new(Of::Farm, Length::Minute);
-        let minutes = |from: &str, to: &str, limit: &str| {
+        let minutes = |columns: &str, from: &str, to: &str, limit: &str| {
             format!(
-                "SELECT {} FROM {} WHERE farm_id = :farm AND window_start >= :{from}::timestamptz \
+                "SELECT {columns} FROM {} WHERE farm_id = :farm AND window_start >= :{from}::timestamptz \
                  AND window_start < :{to}::timestamptz ORDER BY window_start DESC LIMIT :{limit}::bigint;\n",
-                table.selection(),
                 table.name()
             )
         };
         match self {
             Self::LatestReadings => Some(Statements {
                 text: format!(
-                    "{RANGE}SELECT farm_id, turbine_id, first_event_time, last_event_time, latest.* FROM turbines \
-                     LEFT JOIN LATERAL (SELECT {COLUMNS} FROM readings \
-                         WHERE readings.farm_id = turbines.farm_id AND readings.turbine_id = turbines.turbine_id \
-                         AND event_time = last_event_time) AS latest ON true \
-                     WHERE farm_id = :farm ORDER BY turbine_id ASC LIMIT :rows::bigint;\n"
+                    "{RANGE}SELECT turbine_id, first_event_time, last_event_time FROM turbines \
+                     WHERE farm_id = :farm ORDER BY turbine_id ASC LIMIT :rows::bigint;\n\
+                     SELECT farm_id, turbine_id, {COLUMNS} \
+                     FROM unnest(:turbines::text[], :times::timestamptz[]) AS latest (turbine, at) \
+                     JOIN readings ON turbine_id = turbine AND event_time = at \
+                     WHERE farm_id = :farm AND event_time >= :from::timestamptz AND event_time < :until::timestamptz;\n"
                 ),
-                variables: vec![farm(), ("rows", "101".to_owned())],
+                variables: vec![
+                    farm(),
+                    ("rows", "101".to_owned()),
+                    ("turbines", array(args, |turbine| format!("T{turbine:03}"))),
+                    ("times", array(args, |_| at("23:59:59"))),
+                    ("from", at("00:00:00")),
+                    ("until", at("24:00:00")),
+                ],
             }),
             Self::HourOfWindows => Some(Statements {
                 text: format!(
-                    "{RANGE}SELECT first_event_time FROM turbines WHERE farm_id = :farm;\n{}",
-                    minutes("from", "until", "rows")
+                    "SELECT first_event_time, last_event_time, \
+                     ARRAY(SELECT first_event_time FROM turbines WHERE turbines.farm_id = farms.farm_id) \
+                     FROM farms WHERE farm_id = :farm;\n{}",
+                    minutes(table.selection(), "from", "until", "rows")
                 ),
                 variables: vec![
                     farm(),
@@ -142,8 +141,8 @@ impl Scenario {
             Self::DayOfMinutes => Some(Statements {
                 text: [
                     RANGE,
-                    &minutes("from", "until", "rows"),
-                    &minutes("from", "middle", "rows"),
+                    &minutes(&table.selection_of(&Minute::METRICS), "from", "until", "rows"),
+                    &minutes(&table.selection_of(&Minute::METRICS), "from", "middle", "rows"),
                 ]
                 .concat(),
                 variables: vec![
@@ -196,6 +195,12 @@ fn first_day(args: &Args) -> String {
     let last = LAST_DAY.parse::<jiff::civil::Date>().expect("it is one");
     let first = last.saturating_sub(jiff::Span::new().days(i64::from(args.days) - 1));
     format!("{first}T00:00:00Z")
+}
+
+/// One item for each turbine, as an array of PostgreSQL.
+fn array(args: &Args, item: impl Fn(u32) -> String) -> String {
+    let items: Vec<_> = (1..=args.turbines).map(item).collect();
+    format!("{{{}}}", items.join(","))
 }
 
 fn batch(readings: usize) -> String {
