@@ -62,16 +62,18 @@ pub(super) struct Fitted<'a> {
 }
 
 impl<'a> Fitted<'a> {
-    /// Cuts the value, and if need be the key, so that all of it takes no more than `room` bytes; headers say so.
+    /// Cuts the value, and if need be the key, so that all of it takes no more than `room` bytes; headers say so. A long key
+    /// has half of it, and what a short value leaves.
     pub(super) fn of(original: &'a Original, mut headers: OwnedHeaders, room: usize) -> Self {
         let (mut key, mut payload) = (original.key.as_deref(), original.payload.as_deref());
         let taken = FRAME + size_of_headers(&headers);
         if taken + len(key) + len(payload) > room {
             let room = room.saturating_sub(taken + 2 * (HEADER + ORIGINAL_BYTES.len() + 20));
             headers = told(headers, ORIGINAL_BYTES, len(payload));
-            if len(key) > room / 2 {
+            let for_key = room.saturating_sub(len(payload)).max(room / 2);
+            if len(key) > for_key {
                 headers = told(headers, ORIGINAL_KEY_BYTES, len(key));
-                key = cut(key, room / 2);
+                key = cut(key, for_key);
             }
             payload = cut(payload, room - len(key));
         }
@@ -129,6 +131,16 @@ mod tests {
             key: Some(vec![b'k'; key].into()),
             payload: Some(vec![b'v'; payload].into()),
         }
+    }
+
+    #[test]
+    fn a_short_value_leaves_its_room_to_the_key() {
+        let original = original(3_984, 3_016);
+        let fitted = Fitted::of(&original, OwnedHeaders::new(), 6_761);
+        assert_eq!(
+            (len(fitted.key), len(fitted.payload)),
+            (6_761 - FRAME - 104 - 3_016, 3_016)
+        );
     }
 
     proptest! {
