@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{FarmWindow, RollUp, TimeDelta, Timestamp, TurbineId};
+use domain::{FarmWindow, Quality, RollUp, TimeDelta, Timestamp, TurbineId};
 use sqlx::{PgConnection, PgPool};
 use stored::{Length, StoredWindow};
 
@@ -158,6 +158,7 @@ impl View {
             span,
             resolution: Resolution::Minute,
             close_reason: minute.close_reason,
+            suspicious_clocks: minute.suspicious_clocks,
             turbine_count: minute.turbine_count,
             completeness: Some(self.expected.completeness(span, &minute.figures)),
         };
@@ -169,11 +170,16 @@ impl View {
             start: minute.window_start,
             end: minute.window_end,
         };
-        let figures = RollUp::from(minute);
+        let figures = RollUp {
+            // known by how all of its readings came, and so when it closes
+            quality: Quality::default(),
+            ..RollUp::from(minute)
+        };
         let head = WindowHead {
             span,
             resolution: Resolution::Minute,
             close_reason: None,
+            suspicious_clocks: None,
             turbine_count: minute.turbine_count,
             completeness: Some(self.expected.completeness(span, &figures)),
         };
@@ -188,6 +194,7 @@ impl View {
             span: merged.span,
             resolution: self.division.resolution,
             close_reason: None,
+            suspicious_clocks: None,
             turbine_count,
             completeness: Some(self.expected.completeness(merged.span, &merged.figures)),
         };

@@ -1,6 +1,6 @@
 //! `windfarm.FarmWindow` and `windfarm.TurbineWindow`, which is the same with a turbine's id after the farm's.
 
-use domain::{CloseReason, Closed, FarmId, FarmWindow, TurbineId, TurbineWindow};
+use domain::{CloseReason, Closed, FarmId, FarmWindow, Quality, TurbineId, TurbineWindow};
 
 use crate::DecodeError;
 use crate::bytes::{Reader, put_count, put_double, put_long, put_optional, put_string, put_timestamp};
@@ -60,6 +60,17 @@ fn put_figures(window: &FarmWindow, close_reason: CloseReason, out: &mut Vec<u8>
     put_count(window.turbine_count, out);
     put_optional(window.energy_kwh, put_double, out);
     put_metrics(&window.metrics, out);
+    for count in window.quality.counts() {
+        put_count(count, out);
+    }
+    if !window.suspicious_clocks.is_empty() {
+        put_count(window.suspicious_clocks.len() as u64, out);
+    }
+    for turbine_id in &window.suspicious_clocks {
+        put_string(turbine_id.as_str(), out);
+    }
+    // an empty block ends the array
+    put_count(0, out);
 }
 
 fn figures(input: &mut Reader<'_>, farm_id: FarmId) -> Result<Closed<FarmWindow>, DecodeError> {
@@ -76,6 +87,18 @@ fn figures(input: &mut Reader<'_>, farm_id: FarmId) -> Result<Closed<FarmWindow>
         turbine_count: input.count("turbine_count", 0)?,
         energy_kwh: input.optional("energy_kwh", Reader::double)?,
         metrics: metrics(input)?,
+        quality: quality(input)?,
+        suspicious_clocks: input.array("suspicious_clocks", |input| {
+            input.id("suspicious_clocks", TurbineId::parse)
+        })?,
     };
     Ok(Closed { window, close_reason })
+}
+
+fn quality(input: &mut Reader<'_>) -> Result<Quality, DecodeError> {
+    let mut counts = [0; Quality::NAMES.len()];
+    for (count, name) in counts.iter_mut().zip(Quality::NAMES) {
+        *count = input.count(name, 0)?;
+    }
+    Ok(Quality::of_counts(counts))
 }

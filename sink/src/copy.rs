@@ -16,6 +16,9 @@ const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 /// A missing value.
 const NULL: &[u8] = &(-1_i32).to_be_bytes();
 
+/// PostgreSQL's number of the type `text`.
+const TEXT: i32 = 25;
+
 /// The version that PostgreSQL's binary jsonb begins with.
 const JSONB_VERSION: u8 = 1;
 
@@ -201,6 +204,21 @@ impl RowWriter<'_> {
         }
     }
 
+    /// `text[]` of what is known to hold no NUL.
+    pub fn plain_array<'t>(&mut self, values: impl ExactSizeIterator<Item = &'t str> + Clone) {
+        let size: usize = values.clone().map(|value| size_of::<i32>() + value.len()).sum();
+        let count = i32::try_from(values.len()).expect("a field has less than 2 GiB");
+        // dimensions, no NULL within, the type of an element; then of the one dimension its length and lower bound
+        let head: &[i32] = match count {
+            0 => &[0, 0, TEXT],
+            _ => &[1, 0, TEXT, count, 1],
+        };
+        self.length(size_of_val(head) + size);
+        head.iter()
+            .for_each(|part| self.bytes.extend_from_slice(&part.to_be_bytes()));
+        values.for_each(|value| self.plain(value));
+    }
+
     /// `bytea`.
     pub fn bytea(&mut self, value: &[u8]) {
         self.raw(value);
@@ -249,6 +267,19 @@ mod tests {
         assert_eq!(
             fields(|row| row.jsonb(&serde_json::json!({}))),
             [0, 0, 0, 3, 1, b'{', b'}']
+        );
+        assert_eq!(
+            fields(|row| row.plain_array([].into_iter())),
+            [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25]
+        );
+        let array = fields(|row| row.plain_array(["a", "bc"].into_iter()));
+        assert_eq!(
+            array,
+            [
+                &[0, 0, 0, 31, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25][..],
+                &[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, b'a', 0, 0, 0, 2, b'b', b'c']
+            ]
+            .concat()
         );
         let epoch = Timestamp::from_micros(POSTGRES_EPOCH_MICROS + 1);
         assert_eq!(

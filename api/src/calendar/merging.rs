@@ -82,6 +82,7 @@ mod tests {
                 start: format!("2026-11-23T{minute}:00Z").parse().unwrap(),
                 end: None,
                 close_reason: None,
+                suspicious_clocks: None,
                 turbine_count: 3,
                 figures: RollUp {
                     reading_count: 1,

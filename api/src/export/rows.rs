@@ -51,6 +51,11 @@ impl Tabular for Window {
             Column::integer("duplicate_count"),
             Column::integer("rejected_count"),
             Column::integer("turbine_count"),
+            Column::integer("unresponsive_count"),
+            Column::integer("out_of_order_count"),
+            Column::integer("gap_count"),
+            Column::integer("off_curve_count"),
+            Column::text("suspicious_clocks"),
             Column::float("completeness"),
             Column::float("energy_kwh"),
             Column::float("turbulence_intensity"),
@@ -85,6 +90,11 @@ impl Tabular for Window {
             self.duplicate_count.into(),
             self.rejected_count.into(),
             self.turbine_count.into(),
+            self.unresponsive_count.into(),
+            self.out_of_order_count.into(),
+            self.gap_count.into(),
+            self.off_curve_count.into(),
+            joined(self.suspicious_clocks.as_deref()),
             Cell::optional(self.completeness.flatten()),
             Cell::optional(self.energy_kwh),
             Cell::optional(self.turbulence_intensity.flatten()),
@@ -108,6 +118,12 @@ impl Tabular for Window {
         }
         cells
     }
+}
+
+/// Ids as one cell, since none has a space in it.
+fn joined(ids: Option<&[String]>) -> Cell<'_> {
+    ids.filter(|ids| !ids.is_empty())
+        .map_or(Cell::Null, |ids| Cell::Text(ids.join(" ").into()))
 }
 
 impl Tabular for DeadLetter {

@@ -43,7 +43,8 @@ impl Resolution {
 #[schema(example = json!({
     "farm_id": "farm-1", "turbine_id": "T01", "start": "2026-11-23T10:00:00Z", "end": "2026-11-23T10:10:00Z",
     "resolution": "10m", "revision": 0, "close_reason": null, "reading_count": 600, "duplicate_count": 0,
-    "rejected_count": 2, "turbine_count": 1, "completeness": 1.0, "energy_kwh": 212.5, "turbulence_intensity": 0.09,
+    "rejected_count": 2, "turbine_count": 1, "unresponsive_count": 0, "out_of_order_count": 1, "gap_count": 0,
+    "off_curve_count": 3, "completeness": 1.0, "energy_kwh": 212.5, "turbulence_intensity": 0.09,
     "metrics": {
         "wind_speed_mps": {
             "count": 600, "mean": 8.4, "stddev": 0.756,
@@ -87,6 +88,19 @@ pub struct Window {
     pub rejected_count: u64,
     /// Different turbines that the figures are made of.
     pub turbine_count: u64,
+    /// Readings with a metric that had not changed for many readings. This and the other oddities are counted when a
+    /// minute closes, and nothing is changed or left out for them.
+    pub unresponsive_count: u64,
+    /// Readings that came after one of the same turbine with a later event time.
+    pub out_of_order_count: u64,
+    /// Stretches without a reading of a turbine, longer than 5 times its usual interval.
+    pub gap_count: u64,
+    /// Readings whose power was far from the reference curve at that wind.
+    pub off_curve_count: u64,
+    /// Of a minute that has closed: the turbines whose clocks ran ahead of the broker's by more than a second more than
+    /// their fellows' did. In files they are one text, with a space between two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspicious_clocks: Option<Vec<String>>,
     /// Turbine-minutes with data in turbine-minutes that there could be, from 0 to 1: of each turbine from its first
     /// reading on, and of a window that is going on up to now; null if nothing could be there. Events leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +128,8 @@ pub struct WindowHead {
     pub resolution: Resolution,
     /// Of a minute: why it closed.
     pub close_reason: Option<String>,
+    /// Of a minute: whose clocks ran ahead.
+    pub suspicious_clocks: Option<Vec<String>>,
     /// Different turbines that reported.
     pub turbine_count: u64,
     /// What there is of what there could be, if anybody has looked.
@@ -139,6 +155,11 @@ impl Window {
             duplicate_count: figures.duplicate_count,
             rejected_count: figures.rejected_count,
             turbine_count: head.turbine_count,
+            unresponsive_count: figures.quality.unresponsive,
+            out_of_order_count: figures.quality.out_of_order,
+            gap_count: figures.quality.gap,
+            off_curve_count: figures.quality.off_curve,
+            suspicious_clocks: head.suspicious_clocks,
             completeness: head.completeness,
             energy_kwh: figures.energy_kwh,
             turbulence_intensity: turbulence,
@@ -218,6 +239,7 @@ impl From<Closed<FarmWindow>> for Window {
             },
             resolution: Resolution::Minute,
             close_reason: Some(close_reason.as_str().to_owned()),
+            suspicious_clocks: Some(window.suspicious_clocks.iter().map(ToString::to_string).collect()),
             turbine_count: window.turbine_count,
             completeness: None,
         };
@@ -254,6 +276,7 @@ mod tests {
         let mut figures = RollUp {
             reading_count: 2,
             rejected_count: 1,
+            quality: domain::Quality::of_counts([1, 2, 3, 4]),
             ..RollUp::default()
         };
         for value in [8.0, 9.0] {
@@ -273,6 +296,7 @@ mod tests {
             },
             resolution: Resolution::TenMinutes,
             close_reason: None,
+            suspicious_clocks: None,
             turbine_count: 1,
             completeness: Some(Some(0.25)),
         };
@@ -292,6 +316,10 @@ mod tests {
               "duplicate_count": 0,
               "rejected_count": 1,
               "turbine_count": 1,
+              "unresponsive_count": 1,
+              "out_of_order_count": 2,
+              "gap_count": 3,
+              "off_curve_count": 4,
               "completeness": 0.25,
               "energy_kwh": null,
               "turbulence_intensity": 0.058823529411764705,

@@ -138,6 +138,7 @@ pub async fn find(database: &PgPool, farm: &FarmId, start: Timestamp) -> Result<
             },
             resolution: Resolution::Minute,
             close_reason: minute.close_reason,
+            suspicious_clocks: minute.suspicious_clocks,
             turbine_count: minute.turbine_count,
             completeness: None,
         };

@@ -33,6 +33,11 @@ async fn filled() -> TestApi {
     let api = TestApi::start().await;
     fixtures::farms(&api.database).await;
     fixtures::windows(&api.database, "north").await;
+    run(
+        &api.database,
+        "UPDATE farm_windows SET gap_count = 4, suspicious_clocks = '{T1,T2}' WHERE window_start >= '2026-11-23 00:00Z'",
+    )
+    .await;
     fixtures::dead_letters(&api.database).await;
     api
 }
@@ -68,8 +73,13 @@ fn put(row: &mut Row, name: &str, value: &Value) {
                 }
             }
         }
+        Value::Array(ids) if ids.is_empty() => {}
+        Value::Array(ids) => {
+            let ids: Vec<_> = ids.iter().map(|id| id.as_str().unwrap()).collect();
+            row.insert(name.to_owned(), ids.join(" ").into());
+        }
         Value::Null => {}
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             row.insert(name.to_owned(), value.clone());
         }
     }

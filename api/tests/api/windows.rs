@@ -4,12 +4,17 @@ use expect_test::expect;
 use serde_json::Value;
 
 use crate::app::{TestApi, problem};
-use crate::fixtures;
+use crate::fixtures::{self, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_tells_who_made_its_extremes() {
     let api = TestApi::start().await;
     fixtures::windows(&api.database, "north").await;
+    run(
+        &api.database,
+        "UPDATE farm_windows SET gap_count = 4, off_curve_count = 1, suspicious_clocks = '{T1,T2}'",
+    )
+    .await;
     let page = api
         .json("/v1/farms/north/windows?resolution=1m&limit=1&order=asc")
         .await;
@@ -33,6 +38,7 @@ async fn a_window_tells_who_made_its_extremes() {
           "end": "2026-11-22T23:58:00Z",
           "energy_kwh": null,
           "farm_id": "north",
+          "gap_count": 4,
           "metrics": {
             "wind_direction_deg": {
               "count": 2,
@@ -66,12 +72,19 @@ async fn a_window_tells_who_made_its_extremes() {
               "stddev": 1.0
             }
           },
+          "off_curve_count": 1,
+          "out_of_order_count": 0,
           "reading_count": 2,
           "rejected_count": 3,
           "resolution": "1m",
           "revision": 0,
           "start": "2026-11-22T23:57:00Z",
-          "turbine_count": 2
+          "suspicious_clocks": [
+            "T1",
+            "T2"
+          ],
+          "turbine_count": 2,
+          "unresponsive_count": 0
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&window).unwrap());
 }

@@ -9,7 +9,7 @@ use avro::{
     DecodeError, Decoder, RecordType, Registry, RegistryConfig, SchemaId, WriterSchema, encode_farm_window,
     encode_reading, wire,
 };
-use domain::{Metric, Metrics, OperatingStatus, RawReading};
+use domain::{Metric, Metrics, OperatingStatus, Quality, RawReading};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -240,6 +240,22 @@ proptest! {
         body.extend_from_slice(&[2, 8]);
         body.extend_from_slice(b"rain");
         let mut wire = Wire::foreign(&later.to_string());
+        let payload = wire.frame(&body);
+        prop_assert_eq!(wire.decoder.farm_window(&payload).unwrap(), closed);
+    }
+
+    #[test]
+    fn windows_from_before_there_was_quality_have_nothing_odd(closed in values::farm_window()) {
+        let mut closed = closed;
+        closed.window.quality = Quality::default();
+        closed.window.suspicious_clocks.clear();
+        let mut body = Vec::new();
+        encode_farm_window(&closed, &mut body);
+        body.truncate(body.len() - Quality::NAMES.len() - 1); // each count and the empty list are a byte
+        let mut former: serde_json::Value = serde_json::from_str(RecordType::FarmWindow.schema_json()).unwrap();
+        let fields = former["fields"].as_array_mut().unwrap();
+        fields.retain(|field| field["name"] != "quality" && field["name"] != "suspicious_clocks");
+        let mut wire = Wire::foreign(&former.to_string());
         let payload = wire.frame(&body);
         prop_assert_eq!(wire.decoder.farm_window(&payload).unwrap(), closed);
     }

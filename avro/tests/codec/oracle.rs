@@ -6,7 +6,7 @@ use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use avro::{PartitionCheckpoint, RecordType};
 use domain::{
-    CloseReason, Closed, Extreme, FarmWindow, Metric, MetricStats, RawReading, Timestamp, TurbineId,
+    CloseReason, Closed, Extreme, FarmWindow, Metric, MetricStats, Quality, RawReading, Timestamp, TurbineId,
     TurbineWindow,
 };
 
@@ -101,6 +101,12 @@ fn window(
     };
     let metrics =
         Metric::ALL.map(|metric| field(metric.name(), optional(window.metrics.get(metric).map(stats))));
+    let quality = Quality::NAMES
+        .into_iter()
+        .zip(window.quality.counts())
+        .map(|(name, count)| field(name, Value::Long(count as i64)));
+    let clocks = window.suspicious_clocks.iter();
+    let clocks = clocks.map(|turbine_id| Value::String(turbine_id.to_string()));
     fields.extend([
         field("window_start", time(window.window_start)),
         field("window_end", time(window.window_end)),
@@ -111,6 +117,8 @@ fn window(
         field("turbine_count", Value::Long(window.turbine_count as i64)),
         field("energy_kwh", optional(window.energy_kwh.map(Value::Double))),
         field("metrics", Value::Record(metrics.into())),
+        field("quality", Value::Record(quality.collect())),
+        field("suspicious_clocks", Value::Array(clocks.collect())),
     ]);
     fields
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use avro::PartitionCheckpoint;
 use domain::{
     CloseReason, Closed, DirectionStats, Extreme, FarmId, FarmWindow, Metric, MetricKind, MetricStats,
-    Metrics, OperatingStatus, RawReading, ScalarStats, Timestamp, TurbineId, TurbineWindow, WindowMetrics,
+    Metrics, OperatingStatus, Quality, RawReading, ScalarStats, Timestamp, TurbineId, TurbineWindow,
+    WindowMetrics,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -48,13 +49,23 @@ pub(crate) fn farm_window() -> impl Strategy<Value = Closed<FarmWindow>> {
         farm_id(),
         time(),
         time(),
-        vec(0..=i64::MAX as u64, 4),
+        vec(0..=i64::MAX as u64, 8),
         energy_kwh,
         window_metrics(),
+        vec(turbine_id(), 0..4),
         close_reason(),
     )
         .prop_map(
-            |(farm_id, window_start, window_end, counts, energy_kwh, metrics, close_reason)| Closed {
+            |(
+                farm_id,
+                window_start,
+                window_end,
+                counts,
+                energy_kwh,
+                metrics,
+                suspicious_clocks,
+                close_reason,
+            )| Closed {
                 window: FarmWindow {
                     farm_id,
                     window_start,
@@ -65,6 +76,8 @@ pub(crate) fn farm_window() -> impl Strategy<Value = Closed<FarmWindow>> {
                     turbine_count: counts[3],
                     energy_kwh,
                     metrics,
+                    quality: Quality::of_counts([counts[4], counts[5], counts[6], counts[7]]),
+                    suspicious_clocks,
                 },
                 close_reason,
             },

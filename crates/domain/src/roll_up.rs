@@ -1,7 +1,7 @@
 //! Windows of one farm, or of one turbine, put together to longer ones.
 
 use crate::stats::WindowMetrics;
-use crate::{FarmWindow, TimeDelta, TurbineId};
+use crate::{FarmWindow, Quality, TimeDelta, TurbineId};
 
 /// What windows of one farm, or of one turbine, come to together: the same figures as of one window over all their
 /// readings, but for the number of different turbines, which no sum can tell.
@@ -21,6 +21,8 @@ pub struct RollUp {
     pub energy_kwh: Option<f64>,
     /// The statistics of each metric.
     pub metrics: WindowMetrics<TurbineId>,
+    /// How much was odd about the readings when their windows closed.
+    pub quality: Quality,
 }
 
 impl RollUp {
@@ -31,6 +33,7 @@ impl RollUp {
         self.reading_count += other.reading_count;
         self.duplicate_count += other.duplicate_count;
         self.rejected_count += other.rejected_count;
+        self.quality.merge(other.quality);
         self.turbine_time = self.turbine_time + other.turbine_time;
         if let Some(energy_kwh) = other.energy_kwh {
             self.energy_kwh = Some(self.energy_kwh.unwrap_or(0.0) + energy_kwh);
@@ -54,6 +57,7 @@ impl From<&FarmWindow> for RollUp {
             turbine_time: TimeDelta::from_micros(length.as_micros().saturating_mul(turbines)),
             energy_kwh: window.energy_kwh,
             metrics: window.metrics.clone(),
+            quality: window.quality,
         }
     }
 }

@@ -3,8 +3,9 @@
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 
+use crate::quality::{Watch, gaps, median, usual_interval};
 use crate::stats::{Extreme, MetricStats, WindowMetrics};
-use crate::{FarmId, Metric, Metrics, TimeDelta, Timestamp, TurbineId};
+use crate::{FarmId, Metric, Metrics, Quality, TimeDelta, Timestamp, TurbineId, clock};
 
 /// Why a window closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,11 @@ pub struct FarmWindow {
     pub energy_kwh: Option<f64>,
     /// The statistics of each metric.
     pub metrics: WindowMetrics<TurbineId>,
+    /// How much is odd about the readings.
+    pub quality: Quality,
+    /// The turbines whose clocks ran ahead by more than a second more than their fellows' did, in order; the first
+    /// hundred.
+    pub suspicious_clocks: Vec<TurbineId>,
 }
 
 /// A window of one turbine: the same figures, of it alone.
@@ -89,6 +95,15 @@ pub struct WindowSummary {
     reading_count: u64,
 }
 
+/// How a reading came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When the broker appended it.
+    pub appended_at: Timestamp,
+    /// Whether a reading of its turbine that belongs to a later window has come before it.
+    pub is_overtaken: bool,
+}
+
 #[derive(Debug, Clone, Default)]
 struct TurbineSummary {
     /// Sorted: for finding duplicates, and its length is the number of readings.
@@ -96,13 +111,45 @@ struct TurbineSummary {
     duplicate_count: u64,
     rejected_count: u64,
     metrics: WindowMetrics<()>,
+    watch: Watch,
+    /// The most that an event time was ahead of its append time.
+    lead: Option<TimeDelta>,
 }
 
 impl WindowSummary {
-    /// Takes the reading of a turbine; the caller has seen that it lies in this window and is valid.
+    /// Takes the reading of a turbine; the caller has seen that it lies in this window and is valid. How it came is
+    /// not known.
     pub fn add(&mut self, turbine_id: &str, event_time: Timestamp, metrics: &Metrics) -> Added {
+        self.take(turbine_id, event_time, metrics, None)
+    }
+
+    /// The same of one that has just come.
+    pub fn add_arrived(
+        &mut self,
+        turbine_id: &str,
+        event_time: Timestamp,
+        metrics: &Metrics,
+        arrival: Arrival,
+    ) -> Added {
+        self.take(turbine_id, event_time, metrics, Some(arrival))
+    }
+
+    /// Whether there is a reading of that turbine.
+    pub fn has_reading_of(&self, turbine_id: &str) -> bool {
+        self.turbines
+            .get(turbine_id)
+            .is_some_and(|turbine| !turbine.event_times.is_empty())
+    }
+
+    fn take(
+        &mut self,
+        turbine_id: &str,
+        event_time: Timestamp,
+        metrics: &Metrics,
+        arrival: Option<Arrival>,
+    ) -> Added {
         let turbine = self.turbine(turbine_id);
-        let added = turbine.add(event_time, metrics);
+        let added = turbine.add(event_time, metrics, arrival);
         self.reading_count += u64::from(added == Added::Counted);
         added
     }
@@ -134,19 +181,32 @@ impl WindowSummary {
             turbine_count: 0,
             energy_kwh: None,
             metrics: WindowMetrics::default(),
+            quality: Quality::default(),
+            suspicious_clocks: Vec::new(),
         };
         let mut turbines: Vec<_> = self.turbines.into_iter().collect();
         turbines.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let usual_intervals = usual_intervals(turbines.iter().map(|(_, turbine)| turbine));
+        let leads = turbines.iter();
+        let leads: Vec<_> = leads
+            .filter_map(|(turbine_id, turbine)| Some((turbine_id, turbine.lead?)))
+            .collect();
+        let suspicious_clocks = clock::suspicious(&leads);
 
         let mut farm = blank.clone();
         let mut windows = Vec::with_capacity(turbines.len());
-        for (turbine_id, turbine) in turbines {
+        farm.suspicious_clocks = suspicious_clocks;
+        for ((turbine_id, turbine), usual_interval) in turbines.into_iter().zip(usual_intervals) {
             farm.duplicate_count += turbine.duplicate_count;
             farm.rejected_count += turbine.rejected_count;
             if turbine.event_times.is_empty() {
                 continue;
             }
-            let window = turbine.finish(&turbine_id, blank.clone());
+            let is_suspicious = farm.suspicious_clocks.binary_search(&turbine_id).is_ok();
+            let mut window = turbine.finish(&turbine_id, usual_interval, blank.clone());
+            window
+                .suspicious_clocks
+                .extend(is_suspicious.then(|| turbine_id.clone()));
             farm.include(&window);
             windows.push(TurbineWindow { turbine_id, window });
         }
@@ -166,16 +226,24 @@ impl WindowSummary {
 }
 
 impl TurbineSummary {
-    fn add(&mut self, event_time: Timestamp, metrics: &Metrics) -> Added {
+    fn add(&mut self, event_time: Timestamp, metrics: &Metrics, arrival: Option<Arrival>) -> Added {
+        let mut is_out_of_order = arrival.is_some_and(|arrival| arrival.is_overtaken);
         match self.event_times.last() {
             Some(&last) if event_time <= last => match self.event_times.binary_search(&event_time) {
                 Ok(_) => {
                     self.duplicate_count += 1;
                     return Added::Duplicate;
                 }
-                Err(place) => self.event_times.insert(place, event_time),
+                Err(place) => {
+                    is_out_of_order = true;
+                    self.event_times.insert(place, event_time);
+                }
             },
             _ => self.event_times.push(event_time),
+        }
+        self.watch.take(metrics, is_out_of_order);
+        if let Some(arrival) = arrival {
+            self.lead = self.lead.max(Some(event_time.since(arrival.appended_at)));
         }
         for (metric, value) in metrics.iter() {
             self.metrics.push(
@@ -190,7 +258,16 @@ impl TurbineSummary {
         Added::Counted
     }
 
-    fn finish(self, turbine_id: &TurbineId, mut window: FarmWindow) -> FarmWindow {
+    fn finish(
+        self,
+        turbine_id: &TurbineId,
+        usual_interval: Option<TimeDelta>,
+        mut window: FarmWindow,
+    ) -> FarmWindow {
+        window.quality = self.watch.quality;
+        if let Some(usual) = usual_interval {
+            window.quality.gap = gaps(&self.event_times, usual, window.window_start, window.window_end);
+        }
         window.reading_count = self.event_times.len() as u64;
         window.duplicate_count = self.duplicate_count;
         window.rejected_count = self.rejected_count;
@@ -206,6 +283,7 @@ impl TurbineSummary {
 impl FarmWindow {
     /// Adds the figures of one more turbine, but for the counts of what was left out.
     fn include(&mut self, turbine: &Self) {
+        self.quality.merge(turbine.quality);
         self.reading_count += turbine.reading_count;
         self.turbine_count += 1;
         for (metric, stats) in turbine.metrics.iter() {
@@ -215,6 +293,23 @@ impl FarmWindow {
             self.energy_kwh = Some(self.energy_kwh.unwrap_or(0.0) + energy_kwh);
         }
     }
+}
+
+/// Each turbine's usual interval between two readings, or that of its fellows.
+fn usual_intervals<'t>(turbines: impl Iterator<Item = &'t TurbineSummary>) -> Vec<Option<TimeDelta>> {
+    let mut scratch = Vec::new();
+    let mut usual: Vec<_> = turbines
+        .map(|turbine| usual_interval(&turbine.event_times, &mut scratch))
+        .collect();
+    scratch.clear();
+    scratch.extend(usual.iter().flatten());
+    if !scratch.is_empty() && scratch.len() < usual.len() {
+        let fellows = median(&mut scratch);
+        usual
+            .iter_mut()
+            .for_each(|usual| *usual = usual.or(Some(fellows)));
+    }
+    usual
 }
 
 /// Energy of one turbine over a window: mean active power × length.
@@ -293,6 +388,34 @@ mod tests {
             (2, 1, 1)
         );
         assert_eq!(turbines[0].window.rejected_count, 1);
+    }
+
+    #[test]
+    fn what_is_odd_is_counted_by_turbine_and_for_the_farm() {
+        let mut summary = WindowSummary::default();
+        let mut come = |turbine: &str, event, appended, is_overtaken| {
+            let arrival = Arrival {
+                appended_at: second(appended),
+                is_overtaken,
+            };
+            summary.add_arrived(turbine, second(event), &power(event as f64), arrival);
+        };
+        for event in 0..60 {
+            come("T1", event, event, false);
+        }
+        come("T2", 40, 20, false); // by a clock that is 20 s ahead
+        come("T2", 10, 30, false); // out of order
+        come("T3", 55, 66, true); // so is this, by what came for the next window
+        assert!(summary.has_reading_of("T3") && !summary.has_reading_of("T4"));
+        let (farm, turbines) = finish(summary);
+        let quality: Vec<_> = turbines.iter().map(|t| t.window.quality.counts()).collect();
+        // unresponsive, out of order, gap, off curve; the gaps are those of who should send each second as T1 does
+        assert_eq!(quality, [[0, 0, 0, 0], [0, 1, 3, 0], [0, 1, 1, 0]]);
+        assert_eq!(farm.quality.counts(), [0, 2, 4, 0]);
+        let suspicious: Vec<_> = farm.suspicious_clocks.iter().map(TurbineId::as_str).collect();
+        assert_eq!(suspicious, ["T2"]);
+        assert_eq!(turbines[1].window.suspicious_clocks, farm.suspicious_clocks);
+        assert!(turbines[0].window.suspicious_clocks.is_empty());
     }
 
     #[test]

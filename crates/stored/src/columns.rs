@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use domain::{Metric, MetricKind};
+use domain::{Metric, MetricKind, Quality};
 
 use crate::{Length, Of, Table};
 
@@ -23,10 +23,11 @@ pub(crate) fn selection(table: Table) -> &'static str {
     }
 }
 
-/// End, reason to close, and turbine time in seconds: of a minute and of what minutes were put together to.
-const MINUTE: &str =
-    "window_end, close_reason::text, extract(epoch FROM window_end - window_start)::float8 * turbine_count";
-const ROLLED_UP: &str = "NULL::timestamptz, NULL::text, turbine_seconds";
+/// End, reason to close, suspicious clocks, and turbine time in seconds: of a minute, and of what minutes were put
+/// together to.
+const MINUTE: &str = "window_end, close_reason::text, suspicious_clocks, \
+                      extract(epoch FROM window_end - window_start)::float8 * turbine_count";
+const ROLLED_UP: &str = "NULL::timestamptz, NULL::text, NULL::text[], turbine_seconds";
 
 /// The list of columns of a table with these metrics.
 pub(crate) fn selection_of(table: Table, metrics: &[Metric]) -> String {
@@ -37,6 +38,9 @@ pub(crate) fn selection_of(table: Table, metrics: &[Metric]) -> String {
     let mut list = format!(
         "window_start, {about}, revision, reading_count, duplicate_count, rejected_count, turbine_count, energy_kwh"
     );
+    for name in Quality::NAMES {
+        list += &format!(", {name}_count");
+    }
     for metric in metrics {
         for part in state_of(metric.kind()).iter().chain(extremes_of(table.of)) {
             list += &format!(", {}_{part}", metric.name());

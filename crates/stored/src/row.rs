@@ -1,8 +1,8 @@
 //! A row of a table of windows.
 
 use domain::{
-    DirectionStats, Extreme, Metric, MetricKind, MetricStats, RollUp, ScalarStats, TimeDelta, Timestamp,
-    TurbineId,
+    DirectionStats, Extreme, Metric, MetricKind, MetricStats, Quality, RollUp, ScalarStats, TimeDelta,
+    Timestamp, TurbineId,
 };
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
@@ -21,6 +21,8 @@ pub struct StoredWindow {
     pub end: Option<Timestamp>,
     /// Why it closed; of a minute that did not come of late readings only.
     pub close_reason: Option<String>,
+    /// The turbines whose clocks ran ahead of their fellows' when it closed; of a minute only.
+    pub suspicious_clocks: Option<Vec<String>>,
     /// Different turbines that reported.
     pub turbine_count: u64,
     /// The figures.
@@ -50,12 +52,14 @@ pub fn read_metrics(
     let start = columns.time()?;
     let end: Option<Instant> = columns.take()?;
     let close_reason = columns.take()?;
+    let suspicious_clocks = columns.take()?;
     let turbine_seconds: f64 = columns.take()?;
     let revision: i32 = columns.take()?;
     let mut window = StoredWindow {
         start,
         end: end.map(|end| end.0),
         close_reason,
+        suspicious_clocks,
         turbine_count: 0,
         figures: RollUp {
             revision: u64::try_from(revision).unwrap_or_default(),
@@ -68,6 +72,11 @@ pub fn read_metrics(
     };
     window.turbine_count = columns.count()?;
     window.figures.energy_kwh = columns.take()?;
+    let mut odd = [0; Quality::NAMES.len()];
+    for count in &mut odd {
+        *count = columns.count()?;
+    }
+    window.figures.quality = Quality::of_counts(odd);
     for &metric in metrics {
         let stats = columns.metric(metric.kind(), turbine)?;
         window.figures.metrics.set(metric, stats);

@@ -11,6 +11,7 @@ expected AS (
         sum(reading_count)::bigint AS reading_count,
         sum(duplicate_count)::bigint AS duplicate_count,
         sum(rejected_count)::bigint AS rejected_count,
+        ARRAY[sum(unresponsive_count), sum(out_of_order_count), sum(gap_count), sum(off_curve_count)]::bigint[] AS odd,
         sum(extract(epoch FROM window_end - window_start) * turbine_count)::float8 AS turbine_seconds,
         sum(energy_kwh) AS energy_kwh,
 {expected_metrics}
@@ -30,6 +31,8 @@ compared AS (
         CASE WHEN e.revision <> f.revision THEN 'revision' END,
         CASE WHEN e.duplicate_count <> f.duplicate_count THEN 'duplicate_count' END,
         CASE WHEN e.rejected_count <> f.rejected_count THEN 'rejected_count' END,
+        CASE WHEN e.odd <> ARRAY[f.unresponsive_count, f.out_of_order_count, f.gap_count, f.off_curve_count]
+            THEN 'counts of odd readings' END,
         CASE WHEN abs(e.turbine_seconds - f.turbine_seconds) > 1e-6 THEN 'turbine_seconds' END,
         CASE WHEN (e.energy_kwh IS NULL) <> (f.energy_kwh IS NULL)
                 OR abs(e.energy_kwh - f.energy_kwh) > 1e-9 * (1 + abs(e.energy_kwh)) THEN 'energy_kwh' END,

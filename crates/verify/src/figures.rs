@@ -3,7 +3,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use domain::{CloseReason, Extreme, FarmWindow, Metric, MetricKind, MetricStats, Timestamp, TurbineId};
+use domain::{
+    CloseReason, Extreme, FarmWindow, Metric, MetricKind, MetricStats, Quality, Timestamp, TurbineId,
+};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
@@ -37,6 +39,12 @@ impl Figures {
             signed(window.duplicate_count),
             signed(window.rejected_count),
             signed(window.turbine_count),
+            window.quality.counts().map(signed),
+            window
+                .suspicious_clocks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
         );
         let energy = window.energy_kwh.map(f64::to_bits);
         Self::new(&key, &counts, &energy, |metric| {
@@ -62,6 +70,8 @@ impl Figures {
             row.get::<i64, _>("duplicate_count"),
             row.get::<i64, _>("rejected_count"),
             row.get::<i64, _>("turbine_count"),
+            Quality::NAMES.map(|name| row.get::<i64, _>(format!("{name}_count").as_str())),
+            row.get::<Vec<String>, _>("suspicious_clocks"),
         );
         let energy = row.get::<Option<f64>, _>("energy_kwh").map(f64::to_bits);
         Self::new(&key, &counts, &energy, |metric| state_of_row(row, metric))

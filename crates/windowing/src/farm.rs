@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use domain::{Added, CloseReason, FarmId, TimeDelta, Timestamp, WindowSummary};
+use domain::{Added, Arrival, CloseReason, FarmId, TimeDelta, Timestamp, WindowSummary};
 
+use crate::clock::{EventTimes, highest_supported};
 use crate::notes::Notes;
 use crate::open::OpenWindow;
 use crate::register::Register;
@@ -19,17 +20,21 @@ pub(crate) struct Farm {
     pub(crate) scheduled: Option<Timestamp>,
     /// In the order of their starts.
     windows: VecDeque<OpenWindow>,
-    /// There while a window is open. It follows from the records since the oldest open window's first one, so that
-    /// a restart finds it again.
-    base: Option<Base>,
+    /// Append time of the last reading, there while a window is open. Rejected ones do not count: a farm that sends
+    /// only rubbish is quiet. It follows from the records since the oldest open window's first one, so that a restart
+    /// finds it again.
+    last_append: Option<Timestamp>,
     notes: Notes,
 }
 
 /// What stream time is reckoned from.
 #[derive(Debug, Clone, Copy)]
 struct Base {
+    /// How far readings have moved it.
     highest_event: Timestamp,
-    /// Append time of the last reading. Rejected ones do not count: a farm that sends only rubbish is quiet.
+    /// What it runs on from in a quiet: the highest event time of all, but not beyond the broker's clock. Who supports
+    /// whom plays no part in it, as that changes with the windows that close meanwhile.
+    quiet_from: Timestamp,
     last_append: Timestamp,
 }
 
@@ -39,7 +44,7 @@ impl Base {
         if quiet_for < config.idle_after() {
             self.highest_event
         } else {
-            self.highest_event + quiet_for
+            self.quiet_from + quiet_for
         }
     }
 
@@ -48,7 +53,7 @@ impl Base {
         if stream_time <= self.highest_event {
             return Timestamp::MIN; // after a restart with less grace than before, whatever log time says
         }
-        self.last_append + stream_time.since(self.highest_event).max(config.idle_after())
+        self.last_append + stream_time.since(self.quiet_from).max(config.idle_after())
     }
 }
 
@@ -59,7 +64,7 @@ impl Farm {
             closed_until,
             scheduled: None,
             windows: VecDeque::new(),
-            base: None,
+            last_append: None,
             notes: Notes::default(),
         }
     }
@@ -73,27 +78,36 @@ impl Farm {
     ) -> Outcome {
         let (reading, appended_at) = (record.reading, record.appended_at);
         let stream_time = self.settle(appended_at, config, register);
-        if self.has_closed(reading.event_time) {
-            if let Some(base) = &mut self.base {
-                base.last_append = appended_at;
-            }
+        let outcome = if self.has_closed(reading.event_time) {
+            self.last_append = self.last_append.and(Some(appended_at));
             let window_start = config.window_start(reading.event_time);
             let by = self.late_by(window_start, stream_time, config);
-            return Outcome::Late { by, window_start };
-        }
-        let window_start = self.window_start(reading.event_time, config);
-        let window = self.window(window_start, record.offset, register);
-        let added = window
-            .summary
-            .add(&reading.turbine_id, reading.event_time, &reading.metrics);
-        let highest_event = self.base.map(|base| base.highest_event);
-        self.base = Some(Base {
-            highest_event: highest_event
-                .map_or(reading.event_time, |highest| highest.max(reading.event_time)),
-            last_append: appended_at,
-        });
+            Outcome::Late { by, window_start }
+        } else {
+            self.last_append = Some(appended_at);
+            self.count(record, config, register)
+        };
         self.close(appended_at, config, register);
-        match added {
+        outcome
+    }
+
+    fn count(&mut self, record: &Observed<'_>, config: &WindowConfig, register: &mut Register) -> Outcome {
+        let reading = record.reading;
+        let start = self.window_start(reading.event_time, config);
+        let place = self.window(start, record.offset, register);
+        let mut newer = self.windows.range(place + 1..);
+        let arrival = Arrival {
+            appended_at: record.appended_at,
+            is_overtaken: newer.any(|window| window.summary.has_reading_of(&reading.turbine_id)),
+        };
+        let window = &mut self.windows[place];
+        window
+            .event_times
+            .take(&reading.turbine_id, reading.event_time, record.appended_at);
+        match window
+            .summary
+            .add_arrived(&reading.turbine_id, reading.event_time, &reading.metrics, arrival)
+        {
             Added::Counted => Outcome::Accepted,
             Added::Duplicate => Outcome::Duplicate,
         }
@@ -122,7 +136,7 @@ impl Farm {
     /// The log time at which something is to be done, if no more records come; none if nothing is open.
     pub(crate) fn due(&self, config: &WindowConfig, register: &Register) -> Option<Timestamp> {
         let first = self
-            .base
+            .base()
             .zip(self.windows.front())
             .filter(|_| !register.is_replaying);
         let closes = first.map(|(base, first)| base.reaches(config.closes_at(first.start), config));
@@ -144,7 +158,7 @@ impl Farm {
         config: &WindowConfig,
         register: &mut Register,
     ) -> Option<Timestamp> {
-        let stream_time = self.base?.stream_time(appended_at, config);
+        let stream_time = self.base()?.stream_time(appended_at, config);
         if register.is_replaying {
             return Some(stream_time);
         }
@@ -189,6 +203,17 @@ impl Farm {
             .max(TimeDelta::ZERO) // windows may have been shorter when it was closed
     }
 
+    fn base(&self) -> Option<Base> {
+        let last_append = self.last_append?;
+        let newest_first = self.windows.iter().rev().map(|window| &window.event_times);
+        let highest = self.windows.back()?.event_times.highest()?;
+        Some(Base {
+            highest_event: highest_supported(newest_first, last_append)?,
+            quiet_from: highest.min(last_append),
+            last_append,
+        })
+    }
+
     /// The place of the open window that starts there, else where it would be; the newest are looked at first,
     /// being the usual ones.
     fn place(&self, start: Timestamp) -> Result<usize, usize> {
@@ -199,26 +224,26 @@ impl Farm {
         }
     }
 
-    /// The window that starts there, opened with what is noted of it if need be.
-    fn window(&mut self, start: Timestamp, offset: Offset, register: &mut Register) -> &mut OpenWindow {
-        let place = self.place(start).unwrap_or_else(|place| {
+    /// The place of the window that starts there, opened with what is noted of it if need be.
+    fn window(&mut self, start: Timestamp, offset: Offset, register: &mut Register) -> usize {
+        self.place(start).unwrap_or_else(|place| {
             let mut summary = WindowSummary::default();
             let noted = self.notes.give_to(&mut summary, start, register);
             let window = OpenWindow {
                 start,
                 first_offset: noted.map_or(offset, |noted| noted.min(offset)),
                 summary,
+                event_times: EventTimes::default(),
             };
             register.first_offsets.insert(window.first_offset);
             register.open_windows += 1;
             self.windows.insert(place, window);
             place
-        });
-        &mut self.windows[place]
+        })
     }
 
     fn close(&mut self, log_time: Timestamp, config: &WindowConfig, register: &mut Register) {
-        let Some(base) = self.base.filter(|_| !register.is_replaying) else {
+        let Some(base) = self.base().filter(|_| !register.is_replaying) else {
             return;
         };
         let stream_time = base.stream_time(log_time, config);
@@ -226,10 +251,10 @@ impl Farm {
         while let Some(window) = self.windows.pop_front_if(is_due) {
             self.finish(window, base.highest_event, config, register);
         }
-        // With the last window the base goes, and `closed_until` is that window's end exactly: how far stream time
-        // has run on beyond it depends on when log time was told, which is not in the log.
+        // With the last window goes what stream time is reckoned from, and `closed_until` is that window's end exactly:
+        // how far stream time has run on beyond it depends on when log time was told, which is not in the log.
         if self.windows.is_empty() {
-            self.base = None;
+            self.last_append = None;
         }
     }
 

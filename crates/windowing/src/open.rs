@@ -2,6 +2,7 @@
 
 use domain::{CloseReason, FarmId, Timestamp, WindowSummary};
 
+use crate::clock::EventTimes;
 use crate::{ClosedWindow, Offset, WindowConfig};
 
 /// What has been gathered of one window of one farm, with at least one reading.
@@ -12,6 +13,7 @@ pub(crate) struct OpenWindow {
     /// come out the same.
     pub(crate) first_offset: Offset,
     pub(crate) summary: WindowSummary,
+    pub(crate) event_times: EventTimes,
 }
 
 impl OpenWindow {

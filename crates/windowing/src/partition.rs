@@ -32,8 +32,9 @@ use crate::{ClosedWindow, Observed, Offset, Outcome, Rejected, WindowConfig};
 /// That replay closes nothing and changes no `closed_until`. What closed before the commit ends at or before
 /// `closed_until`, so it does not open again. What was open then is open again with every record that changed it,
 /// since none lies before the committed offset. And a farm's stream time, once the replay knows it, is what it was:
-/// the highest event lies in a window that is still open, as it would have closed last, and the last reading came
-/// after the first of that window. So whatever stream time would close in the replay, it closed before the commit.
+/// it follows from the readings of the windows that are open (the highest event lies in the one that would close
+/// last) and from the last reading, which came after the first of those. So whatever stream time would close in the
+/// replay, it closed before the commit.
 ///
 /// With other settings than before that last sentence is not true, which is why a replay closes nothing even where
 /// stream time says so: what was counted once would else come too late. What is due by the new settings closes when

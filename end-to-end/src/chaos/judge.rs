@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use avro::{Decoder, RecordType};
-use domain::{Closed, FarmId, FarmWindow, Limits, TimeDelta, Timestamp, TurbineWindow, WindowSummary};
+use domain::{
+    Arrival, Closed, FarmId, FarmWindow, Limits, TimeDelta, Timestamp, TurbineWindow, WindowSummary,
+};
 use platform::intake::{NotAdmitted, admit};
 use platform::{DeadLetter, LateReading, Topics};
 use testkit::{Record, Stack, committed_records};
@@ -137,6 +139,7 @@ impl Judge {
         let mut refused = BTreeSet::new();
         let records = self.read(&self.topics.readings);
         let limits = Limits::default();
+        let mut newest = BTreeMap::new();
         let mut in_time = 0;
         for record in &records {
             let place = (record.partition, record.offset);
@@ -151,11 +154,20 @@ impl Judge {
                 Ok(_) if late.contains(&place) => {}
                 Ok(reading) => {
                     in_time += 1;
-                    let key = (reading.to_farm_id(), reading.event_time.floor_to(self.size));
-                    summaries.entry(key).or_default().add(
+                    let (farm_id, start) = (reading.to_farm_id(), reading.event_time.floor_to(self.size));
+                    let newest = newest
+                        .entry((farm_id.clone(), reading.turbine_id.to_string()))
+                        .or_insert(start);
+                    let arrival = Arrival {
+                        appended_at: record.timestamp,
+                        is_overtaken: *newest > start,
+                    };
+                    *newest = start.max(*newest);
+                    summaries.entry((farm_id, start)).or_default().add_arrived(
                         &reading.turbine_id,
                         reading.event_time,
                         &reading.metrics,
+                        arrival,
                     );
                 }
                 Err(NotAdmitted::Rejected { .. }) => {

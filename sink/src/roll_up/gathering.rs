@@ -47,6 +47,7 @@ mod tests {
                 start: start.parse().unwrap(),
                 end: None,
                 close_reason: None,
+                suspicious_clocks: None,
                 turbine_count: 1,
                 figures: RollUp {
                     reading_count: 1,

@@ -41,6 +41,7 @@ pub fn put(
     row.integer(i32::try_from(roll_up.revision).unwrap_or(i32::MAX));
     row.count(roll_up.duplicate_count);
     row.count(roll_up.rejected_count);
+    window::put_quality(&mut row, roll_up.quality);
     row.count(roll_up.reading_count);
     if of == window::Of::Farm {
         row.count(turbine_count);
@@ -61,5 +62,5 @@ fn list(of: Of) -> Vec<String> {
         "rejected_count",
     ];
     let own = key.iter().chain(&about).map(|&column| column.to_owned());
-    own.chain(figures).collect()
+    own.chain(window::quality_columns()).chain(figures).collect()
 }

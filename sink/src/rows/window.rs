@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use domain::{
-    CloseReason, Extreme, FarmWindow, Metric, MetricKind, MetricStats, TurbineId, TurbineWindow,
+    CloseReason, Extreme, FarmWindow, Metric, MetricKind, MetricStats, Quality, TurbineId, TurbineWindow,
     WindowMetrics,
 };
 
@@ -87,6 +87,24 @@ pub fn figures(of: Of) -> Vec<String> {
     columns
 }
 
+/// The columns of what is odd, which is known when a window closes and not from its stored readings.
+pub(super) fn quality_columns() -> impl Iterator<Item = String> {
+    Quality::NAMES.into_iter().map(|name| format!("{name}_count"))
+}
+
+/// The columns that only a window's record knows, besides its place.
+pub fn known_by_record() -> impl Iterator<Item = String> {
+    [
+        "close_reason",
+        "duplicate_count",
+        "rejected_count",
+        "suspicious_clocks",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain(quality_columns())
+}
+
 /// Adds a farm's window.
 pub fn put_farm(rows: &mut CopyBuffer, window: &FarmWindow, origin: Origin) {
     let mut row = rows.row(FARM_COLUMNS.len());
@@ -118,7 +136,11 @@ fn columns(of: Of) -> Vec<String> {
         "rejected_count",
     ];
     let own = key.iter().chain(&about).map(|&column| column.to_owned());
-    own.chain(figures(of)).collect()
+    let clocks = ["suspicious_clocks".to_owned()];
+    own.chain(quality_columns())
+        .chain(clocks)
+        .chain(figures(of))
+        .collect()
 }
 
 fn put_window(row: &mut RowWriter<'_>, window: &FarmWindow, origin: Origin, of: Of) {
@@ -130,11 +152,18 @@ fn put_window(row: &mut RowWriter<'_>, window: &FarmWindow, origin: Origin, of: 
     row.optional(origin.place, |row, place| row.bigint(place.offset));
     row.count(window.duplicate_count);
     row.count(window.rejected_count);
+    put_quality(row, window.quality);
+    row.plain_array(window.suspicious_clocks.iter().map(TurbineId::as_str));
     row.count(window.reading_count);
     if of == Of::Farm {
         row.count(window.turbine_count);
     }
     put_metrics(row, window.energy_kwh, &window.metrics, of);
+}
+
+/// Puts [`quality_columns`].
+pub(super) fn put_quality(row: &mut RowWriter<'_>, quality: Quality) {
+    quality.counts().into_iter().for_each(|count| row.count(count));
 }
 
 /// Puts the energy and what follows it in [`figures`].

@@ -287,14 +287,16 @@ fn take_readings() -> String {
 fn take_windows(of: Of) -> String {
     let (table, key, columns) = window_table(of);
     let columns = columns.join(", ");
+    let known: Vec<_> = window::known_by_record()
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    let known = known.join(", ");
     format!(
         "WITH taken AS (
             INSERT INTO {table} AS w ({columns})
             SELECT DISTINCT ON ({key}) {columns} FROM incoming_{table} ORDER BY {key}, kafka_partition, kafka_offset
             ON CONFLICT ({key}) DO UPDATE
-            SET close_reason = excluded.close_reason, duplicate_count = excluded.duplicate_count,
-                rejected_count = excluded.rejected_count, kafka_partition = excluded.kafka_partition,
-                kafka_offset = excluded.kafka_offset
+            SET {known}, kafka_partition = excluded.kafka_partition, kafka_offset = excluded.kafka_offset
             WHERE w.kafka_offset IS NULL
             RETURNING w.kafka_partition
         ), difference AS (

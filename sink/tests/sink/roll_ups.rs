@@ -323,6 +323,12 @@ async fn hours_that_are_not_their_minutes_are_named_by_verify() {
             "wind_speed_mps_min_time = wind_speed_mps_min_time + '1 us'",
             "wind_speed_mps",
         ),
+        (
+            "ten_minute_turbine",
+            50,
+            "gap_count = gap_count + 1",
+            "counts of odd readings",
+        ),
     ];
     for (table, minute, change, _) in changes {
         let start = noon(minute * 60);

@@ -1,6 +1,6 @@
 //! What is put into a table is what can be read from it, under the names that others rely on.
 
-use domain::{Metric, MetricStats, RawReading, TimeDelta};
+use domain::{Metric, MetricStats, Quality, RawReading, TimeDelta, TurbineId};
 use platform::{DeadLetter, Rejection, Source};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Value, json};
@@ -98,6 +98,8 @@ async fn a_window_is_stored_whole_and_what_follows_from_it_is_what_the_programs_
     let (mut farm, turbines) = windows(&readings);
     farm.window.duplicate_count = 3;
     farm.window.rejected_count = 4;
+    farm.window.quality = Quality::of_counts([5, 6, 7, 8]);
+    farm.window.suspicious_clocks = ["T1", "T2"].map(|id| TurbineId::parse(id).unwrap()).into();
     push(&mut batch, Topic::FarmWindows, 0, Taken::FarmWindow(&farm));
     for (offset, turbine) in (0..).zip(&turbines) {
         push(
@@ -114,6 +116,8 @@ async fn a_window_is_stored_whole_and_what_follows_from_it_is_what_the_programs_
         "farm_id": "north", "window_start": "2025-11-23T12:00:00+00:00", "window_end": "2025-11-23T12:01:00+00:00",
         "revision": 0, "close_reason": "STREAM_TIME", "kafka_partition": 2, "kafka_offset": 0,
         "reading_count": 4, "duplicate_count": 3, "rejected_count": 4, "turbine_count": 2, "energy_kwh": 8.25,
+        "unresponsive_count": 5, "out_of_order_count": 6, "gap_count": 7, "off_curve_count": 8,
+        "suspicious_clocks": ["T1", "T2"],
         "wind_speed_mps_max": 7.5, "wind_speed_mps_max_turbine_id": "T2",
         "wind_speed_mps_max_time": "2025-11-23T12:00:01+00:00",
         "theoretical_power_kw_count": 0, "theoretical_power_kw_mean": null, "theoretical_power_kw_stddev": null,

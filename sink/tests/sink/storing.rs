@@ -168,6 +168,7 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
     let late = [raw("north", "T1", noon(3), 9.0), raw("north", "T3", noon(4), 1.0)];
     let (mut farm, turbines) = windows(&in_time);
     farm.window.rejected_count = 6;
+    farm.window.quality.gap = 2;
 
     let mut batch = filling_batch(0, in_time.clone());
     push(&mut batch, Topic::FarmWindows, 0, Taken::FarmWindow(&farm));
@@ -210,6 +211,7 @@ async fn a_late_reading_makes_its_windows_anew_as_soon_as_it_is_stored() {
         6,
         "what only the record knows stays"
     );
+    assert_eq!(row.get::<i64, _>("gap_count"), 2, "and so does what is odd");
     assert_eq!(row.get::<&str, _>("reason"), "STREAM_TIME");
     assert_eq!(
         row.get::<i64, _>("reading_count"),

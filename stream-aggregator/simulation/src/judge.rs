@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use domain::{CloseReason, Closed, FarmId, FarmWindow, Metric, TimeDelta, Timestamp, WindowSummary};
+use domain::{Arrival, CloseReason, Closed, FarmId, FarmWindow, Metric, TimeDelta, Timestamp, WindowSummary};
 use platform::intake::NotAdmitted;
 use stream_aggregator::machine::{Intake, Output, Record};
 use windowing::WindowConfig;
@@ -127,6 +127,8 @@ impl Seen {
                 readings: window.reading_count,
                 duplicates: window.duplicate_count,
                 rejected: window.rejected_count,
+                out_of_order: window.quality.out_of_order,
+                suspicious: window.suspicious_clocks.iter().map(ToString::to_string).collect(),
                 max: power.map_or_else(Default::default, |max| {
                     (
                         max.value as i64,
@@ -201,15 +203,27 @@ fn each_record<'b>(broker: &'b Broker, mut look: impl FnMut(i32, i64, &'b Entry)
 
 fn group_by(broker: &Broker, size: TimeDelta, seen: &Seen) -> Windows {
     let mut windows = BTreeMap::<(FarmId, Timestamp), WindowSummary>::new();
+    let mut newest = BTreeMap::<(FarmId, String), Timestamp>::new();
     each_record(broker, |partition, offset, entry| {
         if seen.late.contains(&(partition, offset)) {
             return;
         }
         if let Kind::Reading(reading) = kind(entry) {
-            windows
-                .entry((reading.to_farm_id(), reading.event_time.floor_to(size)))
-                .or_default()
-                .add(&reading.turbine_id, reading.event_time, &reading.metrics);
+            let (farm_id, start) = (reading.to_farm_id(), reading.event_time.floor_to(size));
+            let newest = newest
+                .entry((farm_id.clone(), reading.turbine_id.clone().into_owned()))
+                .or_insert(start);
+            let arrival = Arrival {
+                appended_at: entry.appended_at,
+                is_overtaken: *newest > start,
+            };
+            *newest = start.max(*newest);
+            windows.entry((farm_id, start)).or_default().add_arrived(
+                &reading.turbine_id,
+                reading.event_time,
+                &reading.metrics,
+                arrival,
+            );
         }
     });
     let finish = |((farm_id, start), summary): ((FarmId, Timestamp), WindowSummary)| {
@@ -225,6 +239,7 @@ fn naive_run(broker: &Broker, windows: &WindowConfig) -> (BTreeSet<Emitted>, BTr
         size: windows.size().as_millis(),
         grace: windows.grace().as_millis(),
         idle_after: windows.idle_after().as_millis(),
+        second: 1_000,
     };
     let (mut emitted, mut late) = (BTreeSet::new(), BTreeSet::new());
     for (&partition, log) in &broker.logs {

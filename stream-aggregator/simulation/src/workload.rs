@@ -53,6 +53,11 @@ enum Mood {
     Shifted {
         by: Ms,
     },
+    /// The clock of one turbine is ahead.
+    OneAhead {
+        turbine: i64,
+        by: Ms,
+    },
     /// Everything breaks a rule.
     Broken,
 }
@@ -152,15 +157,18 @@ impl Farm {
         if dice.permille(15) {
             return Some(dice.pick(&["nonsense", "schema 7", "schema 8"]).to_owned());
         }
+        let turbine = dice.below(self.turbines);
         let event = match self.mood {
             Mood::Quiet => return None,
+            Mood::OneAhead { turbine: ahead, by } if ahead == turbine => now + by,
+            Mood::OneAhead { .. } => now,
             Mood::Live { disorder } => now - dice.below(disorder + 1),
             Mood::Replaying { from, since, speed } => from + (now - since) * speed,
             Mood::Shifted { by } => now + by,
             Mood::Broken => now,
         };
         let event = (event - event.rem_euclid(self.step)) as f64 / 1_000.0;
-        let (name, turbine, value) = (&self.name, dice.below(self.turbines), dice.below(100));
+        let (name, value) = (&self.name, dice.below(100));
         if matches!(self.mood, Mood::Broken) || dice.percent(4) {
             return Some(format!("{name} T{turbine} {event} NaN"));
         }
@@ -169,7 +177,7 @@ impl Farm {
 
     fn change_mood(&mut self, now: Ms, dice: &mut Dice) {
         self.mood_until = now + dice.between(500, 6_000);
-        self.mood = match dice.below(10) {
+        self.mood = match dice.below(12) {
             0..=3 => Mood::Live {
                 disorder: dice.pick(&[0, 300, 1_500, 6_000]),
             },
@@ -182,7 +190,11 @@ impl Farm {
             8 => Mood::Shifted {
                 by: dice.pick(&[-20_000, -2_000, 2_000, 20_000, TOO_FAR_AHEAD]),
             },
-            _ => Mood::Broken,
+            9 => Mood::Broken,
+            _ => Mood::OneAhead {
+                turbine: dice.below(self.turbines),
+                by: dice.pick(&[1_500, 5_000, 20_000]),
+            },
         };
     }
 }

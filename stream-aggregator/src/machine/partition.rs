@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use avro::{PartitionCheckpoint, SchemaId};
-use domain::{CloseReason, Closed, FarmId, Reading, TimeDelta, Timestamp, TurbineId};
+use domain::{CloseReason, Closed, FarmId, Quality, Reading, TimeDelta, Timestamp, TurbineId};
 use platform::Rejection;
 use platform::intake::{NotAdmitted, RejectedReading};
 use windowing::{ClosedWindow, Observed, Offset, Outcome, PartitionWindows, Rejected, WindowConfig};
@@ -37,6 +37,8 @@ pub struct Counts {
     pub closed_by_idleness: u64,
     /// Partitions taken up.
     pub restored: u64,
+    /// What was odd about the readings of windows that have closed.
+    pub quality: Quality,
 }
 
 impl Counts {
@@ -49,6 +51,7 @@ impl Counts {
         closed_by_stream_time: 0,
         closed_by_idleness: 0,
         restored: 0,
+        quality: Quality::of_counts([0; Quality::NAMES.len()]),
     };
 }
 
@@ -286,6 +289,7 @@ impl Partition {
                 CloseReason::StreamTime => counts.closed_by_stream_time += 1,
                 CloseReason::Idle => counts.closed_by_idleness += 1,
             }
+            counts.quality.merge(window.farm.quality);
             self.touched = true;
             self.closed = true;
             self.outputs.extend(outputs_of(window));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::{FarmId, Quality, TurbineId};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::machine::Counts;
@@ -17,6 +18,8 @@ const COMMITS: &str = "windfarm_stream_aggregator_commits_total";
 const ABORTS: &str = "windfarm_stream_aggregator_aborts_total";
 const RECREATED: &str = "windfarm_stream_aggregator_producers_recreated_total";
 const COMMIT_SECONDS: &str = "windfarm_stream_aggregator_commit_seconds";
+const ODD: &str = "windfarm_stream_aggregator_odd_readings_total";
+const SUSPICIOUS_CLOCKS: &str = "windfarm_stream_aggregator_suspicious_clock";
 const OPEN_WINDOWS: &str = "windfarm_stream_aggregator_open_windows";
 const LAG: &str = "windfarm_stream_aggregator_lag_records";
 
@@ -38,6 +41,14 @@ pub(super) fn describe() {
         COMMIT_SECONDS,
         "Time from the wish to commit to the broker's word"
     );
+    describe_counter!(
+        ODD,
+        "What was odd about the readings of windows that have closed, by flag; nothing was left out for it"
+    );
+    describe_gauge!(
+        SUSPICIOUS_CLOCKS,
+        "1 for each turbine whose clock ran ahead of its fellows' in its farm's last window, 0 when it does no more"
+    );
     describe_gauge!(OPEN_WINDOWS, "Farm windows that are open, by thread");
     describe_gauge!(LAG, "Records of a partition that are not read yet");
 }
@@ -54,6 +65,9 @@ pub(super) fn count(counts: &Counts) {
     for (name, count) in by_name {
         counter!(name).increment(count);
     }
+    for (flag, count) in Quality::NAMES.into_iter().zip(counts.quality.counts()) {
+        counter!(ODD, "flag" => flag).increment(count);
+    }
     counter!(CLOSED, "reason" => "stream_time").increment(counts.closed_by_stream_time);
     counter!(CLOSED, "reason" => "idle").increment(counts.closed_by_idleness);
 }
@@ -69,6 +83,11 @@ pub(super) fn aborted() {
 
 pub(super) fn recreated() {
     counter!(RECREATED).increment(1);
+}
+
+pub(super) fn suspicious_clock(farm_id: &FarmId, turbine_id: &TurbineId, is_suspicious: bool) {
+    gauge!(SUSPICIOUS_CLOCKS, "farm" => farm_id.to_string(), "turbine" => turbine_id.to_string())
+        .set(f64::from(u8::from(is_suspicious)));
 }
 
 pub(super) fn open_windows(thread: u16, windows: usize) {

@@ -2,6 +2,7 @@
 //! producer and a reader of checkpoints of its own; nothing is shared but the registry's schemas.
 
 mod callbacks;
+mod clocks;
 mod fitted;
 mod ledger;
 mod metrics;

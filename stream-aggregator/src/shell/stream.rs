@@ -11,12 +11,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
 use super::callbacks::Callbacks;
+use super::clocks::Clocks;
 use super::ledger::Ledger;
 use super::metrics;
 use super::outputs::Outputs;
 use super::producer::TransactionalProducer;
 use super::schemas::Schemas;
-use crate::machine::{Answer, Effect, Handled, Hindrance, Machine, Question, Record, Trouble};
+use crate::machine::{Answer, Effect, Handled, Hindrance, Machine, Output, Question, Record, Trouble};
 
 /// How long a committed offset is waited for. Within a rebalance nothing else can be done meanwhile; outside one, the
 /// group's other business is blocking the question.
@@ -53,6 +54,7 @@ pub(super) struct Stream {
     pub(super) machine: Machine,
     pub(super) producer: TransactionalProducer,
     pub(super) outputs: Outputs,
+    pub(super) clocks: Clocks,
     pub(super) ledger: Ledger,
     pub(super) schemas: Schemas,
     pub(super) health: HealthHandle,
@@ -139,7 +141,12 @@ impl Stream {
     fn carry_out(&mut self, effect: Effect, consumer: &GroupConsumer) -> Option<Answer> {
         match effect {
             Effect::Begin => self.producer.begin(),
-            Effect::Send { partition, output } => self.outputs.send(&mut self.producer, partition, &output),
+            Effect::Send { partition, output } => {
+                if let Output::FarmWindow(closed) = &output {
+                    self.clocks.take(partition, &closed.window);
+                }
+                self.outputs.send(&mut self.producer, partition, &output);
+            }
             Effect::Assign(positions) => self.assign(&positions, consumer),
             Effect::Unassign(partitions) => self.unassign(&partitions, consumer),
             Effect::Fail(why) => self.failure = Some(why),
@@ -224,6 +231,7 @@ impl Stream {
     fn unassign(&mut self, partitions: &[i32], consumer: &GroupConsumer) {
         for &partition in partitions {
             metrics::lag(partition, 0); // whoever has it now tells how far behind it is
+            self.clocks.forget(partition);
         }
         let unassigned = if is_cooperative(consumer) {
             list(&self.readings, partitions.iter().map(|&partition| (partition, 0)))

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::callbacks::Callbacks;
+use super::clocks::Clocks;
 use super::fitted::{LARGEST_MESSAGE, Room};
 use super::ledger::Ledger;
 use super::outputs::{Outputs, SchemaIds};
@@ -98,6 +99,7 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
         }),
         producer,
         outputs: Outputs::new(topics.clone(), deps.ids, deps.room),
+        clocks: Clocks::default(),
         ledger: Ledger::new(
             &args.kafka,
             &client_id,

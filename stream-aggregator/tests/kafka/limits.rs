@@ -97,3 +97,17 @@ async fn who_is_given_no_partition_by_the_brokers_own_protocol_is_ready() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_with_one_name_the_former_ends_and_says_why() {
+    let rig = Rig::new().await;
+    let mut former = rig.start("a");
+    rig.send(&[rig.reading("north", "T1", 0, 1.0)]);
+    rig.until_settled().await;
+    let _latter = rig.start("a");
+    assert_eq!(former.wait(LIMIT).code(), Some(1), "{}", rig.log());
+    assert!(rig.log().contains("ended by an error"), "{}", rig.log());
+    rig.send(&[rig.reading("north", "T1", 10_000, 1.0)]);
+    rig.until_settled().await;
+    assert_eq!(rig.farm_windows().len(), 2);
+}

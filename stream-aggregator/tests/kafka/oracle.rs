@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{FarmId, FarmWindow, RawReading, Timestamp, WindowSummary};
+use domain::{Arrival, FarmId, FarmWindow, RawReading, TimeDelta, Timestamp, WindowSummary};
 
 use crate::rig::{Rig, SIZE};
 
@@ -55,15 +55,26 @@ impl Rig {
 
 fn group_by(readings: &[&RawReading<'_>]) -> BTreeMap<(FarmId, Timestamp), FarmWindow> {
     let mut summaries = BTreeMap::<_, WindowSummary>::new();
+    let mut newest = BTreeMap::new();
     for reading in readings {
         let key = (
             FarmId::parse(&reading.farm_id).unwrap(),
             reading.event_time.floor_to(SIZE),
         );
-        summaries
-            .entry(key)
-            .or_default()
-            .add(&reading.turbine_id, reading.event_time, &reading.metrics);
+        let newest = newest
+            .entry((key.0.clone(), reading.turbine_id.clone()))
+            .or_insert(key.1);
+        let arrival = Arrival {
+            appended_at: reading.event_time + TimeDelta::from_secs(3_600), // no clock is ahead in these tests
+            is_overtaken: *newest > key.1,
+        };
+        *newest = key.1.max(*newest);
+        summaries.entry(key).or_default().add_arrived(
+            &reading.turbine_id,
+            reading.event_time,
+            &reading.metrics,
+            arrival,
+        );
     }
     let finish = |(key, summary): ((FarmId, Timestamp), WindowSummary)| {
         let (farm, _) = summary.finish(&key.0, key.1, key.1 + SIZE);

@@ -80,7 +80,8 @@ async fn windows(
 ) -> Result<String> {
     let columns = sqlx::query(
         "SELECT column_name, udt_name FROM information_schema.columns \
-         WHERE table_schema = 'windfarm' AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position",
+         WHERE table_schema = 'windfarm' AND table_name = $1 AND is_generated = 'NEVER' AND column_default IS NULL \
+         ORDER BY ordinal_position",
     )
     .bind(table)
     .fetch_all(connection)

@@ -1,6 +1,7 @@
 //! Windows from outside: drawn scripts, and laws held against a naive model.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod clocks;
 mod closing;
 mod idle;
 mod log;

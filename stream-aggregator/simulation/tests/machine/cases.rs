@@ -107,6 +107,34 @@ fn time_does_not_run_on_while_there_is_something_to_read() {
 }
 
 #[test]
+fn one_fast_clock_makes_nobody_else_late() {
+    let mut stage = Stage::started(&[]);
+    stage.delay = 0;
+    for second in 0..40 {
+        let at = f64::from(second);
+        stage.append(&[
+            (at, &format!("north T1 {second} 5")),
+            (at, &format!("north T2 {second} 5")),
+            (at, &format!("north T3 {} 5", second + 25)),
+        ]);
+    }
+    stage.settle();
+    assert!(
+        stage.outputs().iter().all(|output| !output.contains("late")),
+        "{:?}",
+        stage.outputs()
+    );
+    assert!(
+        stage
+            .outputs()
+            .contains(&"north at 0: 20 by stream time".to_owned())
+    );
+    assert_eq!(stage.verdict(), [""; 0]);
+    assert_eq!(stage.suspicious(20), ["T3"]);
+    assert_eq!(stage.suspicious(0), [""; 0], "it was not there yet");
+}
+
+#[test]
 fn a_frozen_program_does_not_take_the_time_for_silence() {
     let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
     stage.read();

@@ -32,6 +32,8 @@ pub(crate) fn settings() -> Settings {
 pub(crate) struct Stage {
     pub(crate) broker: Broker,
     pub(crate) process: Process,
+    /// How much later than the tests tell readings are appended, so that no clock seems to be ahead.
+    pub(crate) delay: Ms,
     mistake: Option<Mistake>,
     starts: u32,
 }
@@ -50,6 +52,7 @@ impl Stage {
         let mut stage = Self {
             broker,
             process,
+            delay: 1_000_000,
             mistake,
             starts: 1,
         };
@@ -104,10 +107,10 @@ impl Stage {
     }
 
     pub(crate) fn append_to(&mut self, partition: i32, log: &[(f64, &str)]) {
-        let now = self.broker.now;
+        let (now, delay) = (self.broker.now, self.delay);
         let partition = self.broker.logs.get_mut(&partition).unwrap();
         for &(seconds, text) in log {
-            partition.append(at((seconds * 1_000.0) as Ms), now, text.to_owned());
+            partition.append(at(delay + (seconds * 1_000.0) as Ms), now, text.to_owned());
         }
     }
 
@@ -175,6 +178,22 @@ impl Stage {
     pub(crate) fn outputs(&self) -> Vec<String> {
         let seen = self.broker.results.committed();
         seen.map(|(_, output)| told(output)).collect()
+    }
+
+    /// The turbines with suspicious clocks in the window of north that begins at that second.
+    pub(crate) fn suspicious(&self, second: Ms) -> Vec<String> {
+        let of = |output: &Output| match output {
+            Output::FarmWindow(closed) if closed.window.window_start == at(second * 1_000) => {
+                Some(closed.window.suspicious_clocks.clone())
+            }
+            Output::FarmWindow(_)
+            | Output::TurbineWindow(_)
+            | Output::Late { .. }
+            | Output::DeadLetter { .. }
+            | Output::Checkpoint(_) => None,
+        };
+        let found = self.broker.results.committed().find_map(|(_, output)| of(output));
+        found.unwrap().iter().map(ToString::to_string).collect()
     }
 
     pub(crate) fn hindrances(&self) -> Vec<Hindrance> {

@@ -235,7 +235,7 @@ fn a_record_that_comes_again_is_dropped() {
         stage.commit();
         let now = stage.broker.now;
         let log = stage.broker.logs.get_mut(&0).unwrap();
-        log.append_nothing(at(15_500), now); // the end of somebody's transaction
+        log.append_nothing(at(stage.delay + 15_500), now); // the end of somebody's transaction
         stage.append(&MORE);
         stage.process.consumer.overtake(0, 1, now);
         stage.settle();
