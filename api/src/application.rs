@@ -208,6 +208,8 @@ fn serve(listener: TcpListener, args: &Args, parts: Parts, health: &Health) -> a
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
     let server = server
         .workers(workers)
+        // the rest of an answer does not wait until the client has acknowledged its beginning
+        .tcp_nodelay(true)
         .max_connections((args.api.max_connections as usize).div_ceil(workers))
         .keep_alive(connections::SILENCE)
         .client_request_timeout(args.api.max_head_time)

@@ -90,7 +90,7 @@ impl<K: Clone + Serialize + DeserializeOwned> Paged for KeyPage<K> {
 /// # Errors
 /// Those of `fetch`; of a file only those of its first page, a later one breaks the answer off, which clients see as
 /// such.
-pub(super) async fn answer<T, P, F, R>(
+pub(super) async fn answer<T, P, F, R, E>(
     output: Output,
     page: P,
     key: fn(&T) -> P::Key,
@@ -101,17 +101,18 @@ where
     P: Paged + 'static,
     P::Key: 'static,
     F: Fn(P) -> R + 'static,
-    R: Future<Output = Result<Vec<T>, sqlx::Error>> + 'static,
+    R: Future<Output = Result<Vec<T>, E>> + 'static,
+    E: Into<ApiError>,
 {
     let Output::File { format, rows } = output else {
         let limit = page.limit();
-        let items = fetch(page).await?;
+        let items = fetch(page).await.map_err(Into::into)?;
         let page = Page::cut(items, limit, |last| P::cursor(&key(last)));
         return Ok(HttpResponse::Ok().json(page));
     };
     let fetch = move |page| {
         let rows = fetch(page);
-        async move { Ok(keyed(rows.await?, key)) }
+        async move { Ok(keyed(rows.await.map_err(Into::into)?, key)) }
     };
     match format {
         Format::Parquet => stream_rows(ParquetWriter::default(), format, rows, page, fetch).await,

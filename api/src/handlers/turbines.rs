@@ -36,12 +36,16 @@ pub async fn list(
     database: Data<PgPool>,
 ) -> Result<HttpResponse, ApiError> {
     let farm = access.farm(&farm)?;
-    let known = queries::farms::range(&database, &farm).await?;
-    known.ok_or_else(|| no_farm(farm.as_str()))?;
     let key = |turbine: &Turbine| turbine.turbine_id.parse().expect(STORED);
     answer(output, asked, key, move |page| {
         let (database, farm) = (database.clone(), farm.clone());
-        async move { queries::turbines::list(&database, &farm, &page).await }
+        async move {
+            let turbines = queries::turbines::list(&database, &farm, &page).await?;
+            if turbines.is_empty() && queries::farms::range(&database, &farm).await?.is_none() {
+                return Err(no_farm(farm.as_str()));
+            }
+            Ok(turbines)
+        }
     })
     .await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{FarmId, TimeDelta, Timestamp, TurbineId};
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, FromRow, PgPool, QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, QueryBuilder, Row};
 use time::OffsetDateTime;
 
 use super::readings::COLUMNS;
@@ -37,8 +37,9 @@ pub async fn list(
     let mut sql = QueryBuilder::new(SELECT);
     sql.push_bind(farm.as_str());
     push_page(&mut sql, "turbine_id", page);
-    let mut turbines: Vec<Turbine> = sql.build_query_as().fetch_all(database).await?;
-    add_latest(database, farm, &mut turbines).await?;
+    let mut connection = database.acquire().await?;
+    let mut turbines: Vec<Turbine> = sql.build_query_as().fetch_all(&mut *connection).await?;
+    add_latest(&mut connection, farm, &mut turbines).await?;
     Ok(turbines)
 }
 
@@ -51,14 +52,19 @@ pub async fn find(
     let mut sql = QueryBuilder::new(SELECT);
     sql.push_bind(farm.as_str());
     sql.push(" AND turbine_id = ").push_bind(turbine.as_str());
-    let mut found: Vec<Turbine> = sql.build_query_as().fetch_all(database).await?;
-    add_latest(database, farm, &mut found).await?;
+    let mut connection = database.acquire().await?;
+    let mut found: Vec<Turbine> = sql.build_query_as().fetch_all(&mut *connection).await?;
+    add_latest(&mut connection, farm, &mut found).await?;
     Ok(found.pop())
 }
 
 /// Adds to each turbine the reading at its last event time, if it is still kept. A statement tells its day, which is
 /// the same one for most, so that it is not planned over all days that there are.
-async fn add_latest(database: &PgPool, farm: &FarmId, turbines: &mut [Turbine]) -> Result<(), sqlx::Error> {
+async fn add_latest(
+    database: &mut PgConnection,
+    farm: &FarmId,
+    turbines: &mut [Turbine],
+) -> Result<(), sqlx::Error> {
     let mut days: BTreeMap<Timestamp, Vec<&mut Turbine>> = BTreeMap::new();
     for turbine in turbines {
         let day = turbine.last_event_time.floor_to(DAY);
@@ -77,7 +83,7 @@ async fn add_latest(database: &PgPool, farm: &FarmId, turbines: &mut [Turbine]) 
         .bind(times)
         .bind(to_db(day))
         .bind(to_db(day + DAY))
-        .fetch_all(database)
+        .fetch_all(&mut *database)
         .await?;
         let mut latest: BTreeMap<_, _> = latest
             .into_iter()

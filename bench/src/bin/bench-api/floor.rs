@@ -53,6 +53,7 @@ pub(crate) fn serve(address: &str) -> Result<()> {
                 .app_data(PayloadConfig::new(16 * 1024 * 1024))
                 .route("/{size}", web::to(answer))
         })
+        .tcp_nodelay(true)
         .disable_signals()
         .bind(address)
         .with_context(|| format!("cannot listen on {address}"))?

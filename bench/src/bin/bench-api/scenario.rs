@@ -107,7 +107,7 @@ impl Scenario {
         match self {
             Self::LatestReadings => Some(Statements {
                 text: format!(
-                    "{RANGE}SELECT turbine_id, first_event_time, last_event_time FROM turbines \
+                    "SELECT turbine_id, first_event_time, last_event_time FROM turbines \
                      WHERE farm_id = :farm ORDER BY turbine_id ASC LIMIT :rows::bigint;\n\
                      SELECT farm_id, turbine_id, {COLUMNS} \
                      FROM unnest(:turbines::text[], :times::timestamptz[]) AS latest (turbine, at) \

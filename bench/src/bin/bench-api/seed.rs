@@ -80,8 +80,7 @@ async fn windows(
 ) -> Result<String> {
     let columns = sqlx::query(
         "SELECT column_name, udt_name FROM information_schema.columns \
-         WHERE table_schema = 'windfarm' AND table_name = $1 AND is_generated = 'NEVER' AND column_default IS NULL \
-         ORDER BY ordinal_position",
+         WHERE table_schema = 'windfarm' AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position",
     )
     .bind(table)
     .fetch_all(connection)
@@ -116,6 +115,7 @@ fn value(name: &str, kind: &str, step: &str, turbines: u32) -> String {
         (_, "float8") => "8 + 4 * sin(extract(epoch FROM at)::float8 / 7e4 + member)".to_owned(),
         (_, "int8") => format!("{turbines} * extract(epoch FROM interval '{step}')::bigint"),
         (_, "close_reason") => "'STREAM_TIME'::close_reason".to_owned(),
+        (_, "_text") => "'{}'".to_owned(),
         (_, kind) => format!("NULL::{kind}"),
     }
 }
