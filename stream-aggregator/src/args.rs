@@ -81,7 +81,8 @@ pub struct GroupArgs {
     pub group_id: Option<String>,
 
     /// Name of this process within the group, stable over restarts, so that a restart within the session timeout
-    /// takes its partitions up at once; no two processes may share it. Random by default
+    /// takes its partitions up at once; no two processes may share it, and one that does not come back is waited for as
+    /// long. Random by default
     #[arg(long, env = "INSTANCE_ID")]
     pub instance_id: Option<String>,
 
@@ -99,7 +100,9 @@ pub struct GroupArgs {
     #[arg(long, env = "SESSION_TIMEOUT", default_value = "10s", value_parser = duration::parse)]
     pub session_timeout: Duration,
 
-    /// How the partitions are shared: `classic` works with every broker, `consumer` (KIP-848, Kafka 4) hands over faster
+    /// How the partitions are shared: `classic` works with every broker, `consumer` (KIP-848, Kafka 4) leaves it to the
+    /// broker, whose group.consumer.* settings say how soon a hand-over or a death is noticed (5 s and 45 s by default),
+    /// and which refuses the --instance-id of a process that was killed until its session has run out
     #[arg(long, env = "GROUP_PROTOCOL", value_enum, default_value_t = GroupProtocol::Classic)]
     pub group_protocol: GroupProtocol,
 }

@@ -22,7 +22,7 @@ struct Benchmark {
     driver: Driver,
 }
 
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     Benchmark {
         name: "aggregator",
         about: "Readings per second and per CPU second of the aggregator against reading the topic alone",
@@ -40,6 +40,16 @@ const BENCHMARKS: [Benchmark; 4] = [
             binary: "bench-api",
             packages: &["bench", "api"],
             servers: &Service::SERVERS,
+            measured: true,
+        },
+    },
+    Benchmark {
+        name: "recovery",
+        about: "How long the aggregator's output stops when its processes are killed, end and start again",
+        driver: Driver {
+            binary: "bench-recovery",
+            packages: &["bench", "stream-aggregator"],
+            servers: &[Service::Kafka, Service::Registry],
             measured: true,
         },
     },

@@ -158,7 +158,7 @@ async fn partitions_move_by_the_brokers_own_protocol_too() {
     let rig = Rig::new().await;
     let start = |instance: &str| {
         let mut command = rig.command(instance);
-        // the broker forgets a static member only after its own session timeout of 45 s
+        // by this protocol the broker refuses the name of a member that it has not heard to leave
         Program::start(
             command
                 .env("GROUP_PROTOCOL", "consumer")
