@@ -19,10 +19,6 @@ const CALL: Duration = Duration::from_secs(5);
 /// The same for ending what has failed.
 const ABORT_CALL: Duration = Duration::from_secs(2);
 
-/// How long a new client is given before it is replaced by another one, if it was told that the former owner's transaction
-/// is still being ended: it would ask again after half a second, and another one asks at once.
-const ENDING: Duration = Duration::from_millis(100);
-
 /// Between two looks at what has been acknowledged.
 const REPORT_PAUSE: Duration = Duration::from_micros(200);
 
@@ -67,26 +63,16 @@ impl TransactionalProducer {
     /// Makes the client anew and aborts what the former owner of its id has left open.
     pub(super) fn connect(&mut self) -> Result<(), Trouble> {
         self.client = None; // two at a time would fence each other
-        let begun = Instant::now();
-        loop {
-            let client: BaseProducer<Deliveries> = self
-                .config
-                .create_with_context(Deliveries::default())
-                .map_err(|error| trouble(&error))?;
-            // else the first question finds nobody to ask yet, and waits for half a second
-            client.client().fetch_cluster_id(CALL);
-            let mut answer = client.init_transactions(ENDING);
-            if is_ending(&answer) && begun.elapsed() < CALL {
-                continue;
-            }
-            if answer.is_err() {
-                answer = client.init_transactions(CALL);
-            }
-            self.client = Some(client);
-            answer.map_err(|error| trouble(&error))?;
-            self.failure = None;
-            return Ok(());
-        }
+        let client: BaseProducer<Deliveries> = self
+            .config
+            .create_with_context(Deliveries::default())
+            .map_err(|error| trouble(&error))?;
+        let client = self.client.insert(client);
+        // else the first question finds nobody to ask yet, and is asked again half a second later
+        client.client().fetch_cluster_id(CALL);
+        client.init_transactions(CALL).map_err(|error| trouble(&error))?;
+        self.failure = None;
+        Ok(())
     }
 
     pub(super) fn begin(&mut self) {
@@ -258,13 +244,6 @@ fn trouble(error: &KafkaError) -> Trouble {
     } else {
         Trouble::Abort(why)
     }
-}
-
-/// Whether a client was told to wait until its predecessor's transaction has ended.
-fn is_ending(answer: &KafkaResult<()>) -> bool {
-    answer
-        .as_ref()
-        .is_err_and(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions))
 }
 
 fn not_connected() -> Trouble {

@@ -83,7 +83,6 @@ impl Group {
             .envs([
                 ("GROUP_PROTOCOL", self.membership.protocol),
                 ("COMMIT_INTERVAL", "50ms"), // so that what is seen is the stop, and not the wait for a commit
-                ("RUST_LOG", "info"),
             ])
             .env("MANAGEMENT_ADDRESS", management_address.to_string())
             .stdin(Stdio::null())
