@@ -128,7 +128,7 @@ pub async fn run(source: Source, servers: ServerArgs, stop: CancellationToken) -
     let _serving_until_return = serving.clone().drop_guard();
     servers
         .management
-        .serve(MANAGEMENT_PORT, health.clone(), serving)?;
+        .serve_if_free(MANAGEMENT_PORT, health.clone(), serving)?;
 
     let schema = match send::prepare(&servers.kafka, &servers.registry, &kafka, &stop).await {
         // whoever is stopped before there was anything to lose has stopped cleanly

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo;
 use crate::interrupt::Interrupt;
@@ -32,6 +32,12 @@ impl Driver {
     /// # Errors
     /// If it could not be built or started, or was interrupted.
     pub(crate) fn run(&self, purpose: &'static str, arguments: &[String]) -> Result<ExitCode> {
+        if arguments
+            .iter()
+            .any(|argument| argument == "--help" || argument == "-h")
+        {
+            return self.help();
+        }
         own_stack::with_folder(purpose, |dir, interrupt| {
             let settings = Settings {
                 ports: Ports::free()?,
@@ -41,6 +47,20 @@ impl Driver {
             };
             let stack = own_stack::start(dir, settings, self.servers, self.build(), interrupt)?;
             self.drive(&stack, arguments, interrupt)
+        })
+    }
+
+    /// Lets it tell its options, for which it needs no servers.
+    fn help(&self) -> Result<ExitCode> {
+        let built = self.build().status().context("cargo")?;
+        ensure!(built.success(), "{} could not be built", self.binary);
+        let told = Command::new(programs::binary(self.binary)?)
+            .arg("--help")
+            .status();
+        Ok(if told.context(self.binary)?.success() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         })
     }
 

@@ -1,6 +1,6 @@
 //! The management port: `/health/live`, `/health/ready`, `/metrics`.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -40,14 +40,43 @@ impl ManagementArgs {
     /// # Errors
     /// When the address cannot be listened on, or metrics are recorded already.
     pub fn serve(&self, default_port: u16, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
-        let metrics = PrometheusBuilder::new()
-            .install_recorder()
-            .context("metrics recorder")?;
-        tokio::spawn(keep_up(metrics.clone(), stop.clone()));
+        let metrics = record(&stop)?;
         if let Some(address) = self.address(default_port) {
             listen(&address, health, metrics, stop)?;
         }
         Ok(())
+    }
+
+    /// The same for programs of which several run on one machine: if nobody has told the address and another program
+    /// listens on this one's own port, it goes on without, with a warning.
+    ///
+    /// # Errors
+    /// As [`Self::serve`], but for that.
+    pub fn serve_if_free(
+        &self,
+        default_port: u16,
+        health: Health,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let metrics = record(&stop)?;
+        let Some(address) = self.address(default_port) else {
+            return Ok(());
+        };
+        match listen(&address, health, metrics, stop) {
+            Err(error) if self.does_without(&error) => {
+                tracing::warn!(
+                    address,
+                    "health and metrics are not served: somebody listens there; --management-address moves them"
+                );
+                Ok(())
+            }
+            served => served,
+        }
+    }
+
+    fn does_without(&self, error: &anyhow::Error) -> bool {
+        let io = error.downcast_ref::<std::io::Error>();
+        self.management_address.is_none() && io.is_some_and(|io| io.kind() == ErrorKind::AddrInUse)
     }
 
     /// Asks the program that listens on this address whether it is ready.
@@ -66,6 +95,14 @@ impl ManagementArgs {
         }
         Ok(())
     }
+}
+
+fn record(stop: &CancellationToken) -> anyhow::Result<PrometheusHandle> {
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics recorder")?;
+    tokio::spawn(keep_up(metrics.clone(), stop.clone()));
+    Ok(metrics)
 }
 
 fn listen(
@@ -179,6 +216,18 @@ mod tests {
             .unwrap();
         assert!(page.contains("windfarm_test_records_total 3"), "{page}");
         stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn who_has_told_no_address_does_without_one_that_is_taken() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let stop = CancellationToken::new();
+        let error = listen(&address, Health::default(), metrics, stop).unwrap_err();
+        let of = |management_address| ManagementArgs { management_address };
+        assert!(of(None).does_without(&error), "{error:#}");
+        assert!(!of(Some(address)).does_without(&error), "it was asked for");
     }
 
     #[test]
