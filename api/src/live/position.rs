@@ -12,7 +12,7 @@ pub struct Position(BTreeMap<(Source, i32), i64>);
 
 /// Text that is no position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the id of an event of this stream is wanted, such as r0:1542,1:77;w0:12")]
+#[error("the id of an event of this stream, such as r0:1542,1:77;w0:12")]
 pub struct NoPosition;
 
 impl Position {
