@@ -17,15 +17,14 @@ BEGIN
     -- whoever works with stored days as a whole holds this one shared
     PERFORM pg_advisory_xact_lock(hashtextextended('windfarm.retention', 0));
     SELECT least(before, r.kept_from) INTO first_day FROM windfarm.retention r WHERE r.table_name = minutes;
-    -- a day may be gone for good and not yet taken out; names of whatever else there is are looked at too, if the planner
-    -- likes, and give no date
-    SELECT least(first_day, min(to_date(substring(c.relname FROM '^' || minutes || '_(\d{8})$'), 'YYYYMMDD'))) INTO first_day
+    -- a day may be gone for good and not yet taken out
+    SELECT least(first_day, min(to_date(right(c.relname, 8), 'YYYYMMDD'))) INTO first_day
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = format('windfarm.%I', minutes)::regclass;
     SELECT c.relname INTO partition
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = format('windfarm.%I', parent)::regclass
-        AND to_date(substring(c.relname FROM '^' || parent || '_(\d{6})$'), 'YYYYMM') + interval '1 month' <= first_day
+        AND to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= first_day
     ORDER BY c.relname LIMIT 1;
     IF partition IS NULL THEN
         RETURN NULL;
