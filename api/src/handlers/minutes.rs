@@ -14,6 +14,7 @@ use crate::legacy::{LegacyError, Minute};
 use crate::openapi::LegacyFailures;
 use crate::params::{LegacyParams, TimePage, TimeRange};
 use crate::queries;
+use crate::queries::windows::WindowsOf;
 
 /// No window is longer.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::from_secs(86_400);
@@ -44,12 +45,13 @@ pub async fn list(
     let range = known.map_or(NOTHING, |known| {
         query.range.and(known.from.floor_to(LONGEST_WINDOW), known.to)
     });
+    let of = WindowsOf::Farm(farm);
     let array = JsonArray::new("[".to_owned(), "]");
     let page = TimePage::newest(range);
     stream_rows(array, Format::Json, query.limit, page, move |page| {
-        let (database, farm, legacy) = (database.clone(), farm.clone(), legacy.clone());
+        let (database, of, legacy) = (database.clone(), of.clone(), legacy.clone());
         async move {
-            let windows = queries::windows::minutes_of(&database, &farm, &Minute::METRICS, &page).await?;
+            let windows = queries::windows::minutes_of(&database, &of, &Minute::METRICS, &page).await?;
             let minutes = windows
                 .iter()
                 .map(|window| (window.start, Minute::of(window, &legacy.legacy_time_zone)));

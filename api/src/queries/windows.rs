@@ -83,22 +83,16 @@ pub async fn minutes(
     of: &WindowsOf,
     page: &TimePage,
 ) -> Result<Vec<StoredWindow>, sqlx::Error> {
-    days::list(page, async |page| {
-        let mut sql = of.select(Length::Minute);
-        push_time_page(&mut sql, "window_start", page);
-        of.read(&sql.build().fetch_all(database).await?)
-    })
-    .await
+    minutes_of(database, of, &Metric::ALL, page).await
 }
 
-/// The same of a farm, with no more than these metrics.
+/// The same with no more than these metrics.
 pub async fn minutes_of(
     database: &PgPool,
-    farm: &FarmId,
+    of: &WindowsOf,
     metrics: &[Metric],
     page: &TimePage,
 ) -> Result<Vec<StoredWindow>, sqlx::Error> {
-    let of = WindowsOf::Farm(farm.clone());
     let table = of.table(Length::Minute);
     let columns = table.selection_of(metrics);
     days::list(page, async |page| {
@@ -106,7 +100,7 @@ pub async fn minutes_of(
         push_time_page(&mut sql, "window_start", page);
         let rows = sql.build().fetch_all(database).await?;
         rows.iter()
-            .map(|row| stored::read_metrics(row, 0, None, metrics))
+            .map(|row| stored::read_metrics(row, 0, of.turbine(), metrics))
             .collect()
     })
     .await

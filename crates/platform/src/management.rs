@@ -40,7 +40,10 @@ impl ManagementArgs {
     /// # Errors
     /// When the address cannot be listened on, or metrics are recorded already.
     pub fn serve(&self, default_port: u16, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
-        let metrics = record(&stop)?;
+        let metrics = PrometheusBuilder::new()
+            .install_recorder()
+            .context("metrics recorder")?;
+        tokio::spawn(keep_up(metrics.clone(), stop.clone()));
         if let Some(address) = self.address(default_port) {
             listen(&address, health, metrics, stop)?;
         }
@@ -58,16 +61,10 @@ impl ManagementArgs {
         health: Health,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let metrics = record(&stop)?;
-        let Some(address) = self.address(default_port) else {
-            return Ok(());
-        };
-        match listen(&address, health, metrics, stop) {
+        match self.serve(default_port, health, stop) {
             Err(error) if self.does_without(&error) => {
-                tracing::warn!(
-                    address,
-                    "health and metrics are not served: somebody listens there; --management-address moves them"
-                );
+                let error = format!("{error:#}");
+                tracing::warn!(error, "health and metrics are not served");
                 Ok(())
             }
             served => served,
@@ -95,14 +92,6 @@ impl ManagementArgs {
         }
         Ok(())
     }
-}
-
-fn record(stop: &CancellationToken) -> anyhow::Result<PrometheusHandle> {
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
-        .context("metrics recorder")?;
-    tokio::spawn(keep_up(metrics.clone(), stop.clone()));
-    Ok(metrics)
 }
 
 fn listen(

@@ -1,5 +1,7 @@
 //! The tables of windows.
 
+use std::borrow::Cow;
+
 use domain::{Metric, TimeDelta, Timestamp};
 
 use crate::columns;
@@ -81,8 +83,12 @@ impl Table {
     }
 
     /// The same for [`crate::read_metrics`] of these.
-    pub fn selection_of(self, metrics: &[Metric]) -> String {
-        columns::selection_of(self, metrics)
+    pub fn selection_of(self, metrics: &[Metric]) -> Cow<'static, str> {
+        if metrics == Metric::ALL {
+            Cow::Borrowed(self.selection())
+        } else {
+            Cow::Owned(columns::selection_of(self, metrics))
+        }
     }
 }
 
