@@ -11,7 +11,7 @@ use bench::free_address;
 use testkit::{Program, Stack, binary};
 
 /// What nothing should take.
-const LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// How members share partitions, and whether a restarted one is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,13 +13,10 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::group::Group;
+use crate::group::{Group, LIMIT};
 
 /// Between two probes of a partition: how exact a stop is known.
 const EVERY: Duration = Duration::from_millis(10);
-
-/// What no stop should take.
-const LIMIT: Duration = Duration::from_secs(90);
 
 /// No schema id: what begins with it is no reading.
 const NO_READING: u8 = 1;
