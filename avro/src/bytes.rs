@@ -28,10 +28,30 @@ impl<'a> Reader<'a> {
                 self.left = left;
                 Ok(unzigzag(u64::from(*byte)))
             }
-            _ => self.long_of_many(field),
+            _ => self.long_of_eight(field),
         }
     }
 
+    /// Of up to eight bytes, looked at together: times take that many.
+    #[inline(never)]
+    fn long_of_eight(&mut self, field: &'static str) -> Result<i64, DecodeError> {
+        let Some(bytes) = self.left.first_chunk() else {
+            return self.long_of_many(field);
+        };
+        let bits = u64::from_le_bytes(*bytes);
+        let ends = !bits & 0x8080_8080_8080_8080;
+        if ends == 0 {
+            return self.long_of_many(field);
+        }
+        self.left = &self.left[ends.trailing_zeros() as usize / 8 + 1..];
+        // of the bytes up to the first end the lower seven bits each, moved together: pairs of bytes, then pairs of those
+        let sevens = bits & (ends ^ (ends - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
+        let pairs = (sevens & 0x007f_007f_007f_007f) | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+        let fours = (pairs & 0x0000_3fff_0000_3fff) | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+        Ok(unzigzag((fours & 0x0fff_ffff) | (fours >> 32) << 28))
+    }
+
+    #[cold]
     fn long_of_many(&mut self, field: &'static str) -> Result<i64, DecodeError> {
         let (mut bits, mut shift) = (0, 0);
         for (place, &byte) in self.left.iter().enumerate() {
@@ -270,6 +290,32 @@ pub(crate) fn put_optional_double(number: Option<f64>, out: &mut Vec<u8>) {
             let mut bytes = [2; 9];
             bytes[1..].copy_from_slice(&number.to_le_bytes());
             out.extend_from_slice(&bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length_are_read_as_they_were_written_whatever_follows() {
+        let powers = (0..64).map(|bits| 1_i64 << bits);
+        let numbers = powers.flat_map(|power| (-2..=2).map(move |near| power.wrapping_add(near)));
+        for number in numbers.flat_map(|number| [number, number.wrapping_neg()]) {
+            let mut bytes = Vec::new();
+            put_long(number, &mut bytes);
+            let length = bytes.len();
+            for end in 0..length {
+                let read = Reader::new(&bytes[..end]).long("n");
+                assert!(read.is_err(), "{number} of {end} bytes: {read:?}");
+            }
+            for behind in 0..10 {
+                bytes.resize(length + behind, 0xff);
+                let mut reader = Reader::new(&bytes);
+                assert_eq!(reader.long("n"), Ok(number));
+                assert_eq!(reader.left.len(), behind, "behind {number}");
+            }
         }
     }
 }

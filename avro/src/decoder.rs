@@ -30,6 +30,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`DecodeError::UnknownSchema`] asks for a look-up; every other error is the payload's, for good.
+    #[inline]
     pub fn reading<'a>(&mut self, payload: &'a [u8]) -> Result<RawReading<'a>, DecodeError> {
         let (schema, body) = self.split(payload)?;
         match schema.transcode(RecordType::Reading, body)? {
@@ -78,6 +79,7 @@ impl Decoder {
         }
     }
 
+    #[inline]
     fn split<'a>(&mut self, payload: &'a [u8]) -> Result<(&WriterSchema, &'a [u8]), DecodeError> {
         let (id, body) = wire::split(payload)?;
         Ok((self.schema(id)?, body))

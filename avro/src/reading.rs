@@ -27,6 +27,7 @@ pub fn encode_reading(reading: &RawReading<'_>, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`DecodeError::Malformed`] unless `body` is one such record, and nothing more.
+#[inline]
 pub fn decode_reading(body: &[u8]) -> Result<RawReading<'_>, DecodeError> {
     let mut input = Reader::new(body);
     let farm_id = input.string("farm_id")?;

@@ -14,12 +14,21 @@ const MAX_LENGTH: usize = 64;
 #[error("'{0}' is not an id: 1 to 64 characters out of A-Z a-z 0-9 . _ : - are wanted")]
 pub struct IdError(String);
 
+/// Whether a byte may be in an id: looked up, since every reading has two ids.
+const IS_PLAIN: [bool; 256] = {
+    let mut is_plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        is_plain[byte] = b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+        byte += 1;
+    }
+    is_plain
+};
+
 /// Whether `text` may name a farm or a turbine.
 pub(crate) fn is_valid(text: &str) -> bool {
-    (1..=MAX_LENGTH).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
+    (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| IS_PLAIN[usize::from(byte)])
 }
 
 macro_rules! id {

@@ -12,6 +12,7 @@ mod quality;
 mod reading;
 mod roll_up;
 pub mod rules;
+mod running;
 mod stats;
 mod status;
 mod time;

@@ -79,6 +79,20 @@ impl Metric {
         }
     }
 
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// The same value as everybody writes it: north is 0°, and −0 is 0, so that equal values print and compare alike
+    /// everywhere.
+    pub(crate) fn canonical(self, value: f64) -> f64 {
+        if matches!(self.kind(), MetricKind::Direction) && value == 360.0 {
+            0.0
+        } else {
+            value + 0.0
+        }
+    }
+
     /// The least and the greatest value that is accepted, both included, in the unit of [`Self::name`].
     pub const fn bounds(self) -> (f64, f64) {
         match self {
@@ -95,30 +109,56 @@ impl Metric {
 
 /// The values of one reading, each there or not.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Metrics([Option<f64>; Metric::COUNT]);
+pub struct Metrics {
+    /// 0 where there is none.
+    values: [f64; Metric::COUNT],
+    /// A bit for each metric that has a value, the first one's the lowest.
+    present: u8,
+}
 
 impl Metrics {
     /// The value of `metric`, in the unit of its name.
+    #[inline]
     pub const fn get(&self, metric: Metric) -> Option<f64> {
-        self.0[metric as usize]
+        if self.present & metric.bit() == 0 {
+            None
+        } else {
+            Some(self.values[metric as usize])
+        }
     }
 
     /// Sets or removes the value of `metric`, in the unit of its name.
+    #[inline]
     pub const fn set(&mut self, metric: Metric, value: Option<f64>) {
-        self.0[metric as usize] = value;
+        (self.values[metric as usize], self.present) = match value {
+            Some(value) => (value, self.present | metric.bit()),
+            None => (0.0, self.present & !metric.bit()),
+        };
     }
 
     /// What is there, in the order of [`Metric::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Metric, f64)> + '_ {
         Metric::ALL
             .into_iter()
-            .zip(self.0)
-            .filter_map(|(metric, value)| Some((metric, value?)))
+            .filter_map(|metric| Some((metric, self.get(metric)?)))
     }
 
     /// Whether there is no value at all.
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+    pub const fn is_empty(&self) -> bool {
+        self.present == 0
+    }
+
+    /// The same with one zero and one north, if every value lies within its bounds. That is asked of all metrics at once,
+    /// without a branch: what is not there is 0, which lies within all of them.
+    #[inline]
+    pub(crate) fn canonical(mut self) -> Option<Self> {
+        let mut are_within = true;
+        for (metric, value) in Metric::ALL.into_iter().zip(&mut self.values) {
+            let (low, high) = metric.bounds();
+            are_within &= *value >= low && *value <= high; // which is false of what is no number
+            *value = metric.canonical(*value);
+        }
+        are_within.then_some(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::id::is_valid;
-use crate::{Metric, MetricKind, RawReading, Reading, TimeDelta, Timestamp};
+use crate::{Metric, RawReading, Reading, TimeDelta, Timestamp};
 
 /// Before this no event is believed: 1990-01-01T00:00:00Z.
 const EARLIEST_EVENT: Timestamp = Timestamp::from_micros(631_152_000_000_000);
@@ -114,6 +114,7 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// The first rule that is broken, with field, value and bound.
+#[inline]
 pub fn validate<'a>(
     mut raw: RawReading<'a>,
     appended_at: Timestamp,
@@ -129,10 +130,12 @@ pub fn validate<'a>(
             bound: None,
         });
     }
-    for metric in Metric::ALL {
-        if let Some(value) = raw.metrics.get(metric) {
-            raw.metrics.set(metric, Some(check_value(metric, value)?));
-        }
+    match raw.metrics.canonical() {
+        Some(metrics) => raw.metrics = metrics,
+        None => raw
+            .metrics
+            .iter()
+            .try_for_each(|(metric, value)| check_value(metric, value))?,
     }
     Ok(Reading::trusted(raw))
 }
@@ -187,7 +190,7 @@ pub fn check_event_time(
     Ok(())
 }
 
-fn check_value(metric: Metric, value: f64) -> Result<f64, Refusal> {
+fn check_value(metric: Metric, value: f64) -> Result<(), Refusal> {
     if !value.is_finite() {
         return Err(Refusal::new(
             Rule::NotFinite,
@@ -205,10 +208,7 @@ fn check_value(metric: Metric, value: f64) -> Result<f64, Refusal> {
             format!("[{low}, {high}]"),
         ));
     }
-    if metric.kind() == MetricKind::Direction && value == 360.0 {
-        return Ok(0.0);
-    }
-    Ok(value + 0.0) // turns -0 into 0, so that equal values print and compare alike everywhere
+    Ok(())
 }
 
 #[cfg(test)]

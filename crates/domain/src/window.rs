@@ -4,7 +4,8 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 
 use crate::quality::{Watch, gaps, median, usual_interval};
-use crate::stats::{Extreme, MetricStats, WindowMetrics};
+use crate::running::RunningMetrics;
+use crate::stats::{MetricStats, WindowMetrics};
 use crate::{FarmId, Metric, Metrics, Quality, TimeDelta, Timestamp, TurbineId, clock};
 
 /// Why a window closed.
@@ -91,7 +92,8 @@ pub enum Added {
 /// The readings of one farm's window while they are gathered, turbine by turbine.
 #[derive(Debug, Clone, Default)]
 pub struct WindowSummary {
-    turbines: HashMap<TurbineId, TurbineSummary>,
+    /// Boxed, as they are large: finding one looks at few bytes of the map, and putting them in order moves few.
+    turbines: HashMap<TurbineId, Box<TurbineSummary>>,
     reading_count: u64,
 }
 
@@ -110,7 +112,7 @@ struct TurbineSummary {
     event_times: Vec<Timestamp>,
     duplicate_count: u64,
     rejected_count: u64,
-    metrics: WindowMetrics<()>,
+    metrics: RunningMetrics,
     watch: Watch,
     /// The most that an event time was ahead of its append time.
     lead: Option<TimeDelta>,
@@ -186,7 +188,7 @@ impl WindowSummary {
         };
         let mut turbines: Vec<_> = self.turbines.into_iter().collect();
         turbines.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let usual_intervals = usual_intervals(turbines.iter().map(|(_, turbine)| turbine));
+        let usual_intervals = usual_intervals(turbines.iter().map(|(_, turbine)| &**turbine));
         let leads = turbines.iter();
         let leads: Vec<_> = leads
             .filter_map(|(turbine_id, turbine)| Some((turbine_id, turbine.lead?)))
@@ -219,7 +221,7 @@ impl WindowSummary {
             EntryRef::Vacant(entry) => {
                 let id = TurbineId::parse(turbine_id)
                     .expect("only readings with a valid turbine id are summarised");
-                entry.insert_with_key(id, TurbineSummary::default())
+                entry.insert_with_key(id, Box::default())
             }
         }
     }
@@ -245,16 +247,7 @@ impl TurbineSummary {
         if let Some(arrival) = arrival {
             self.lead = self.lead.max(Some(event_time.since(arrival.appended_at)));
         }
-        for (metric, value) in metrics.iter() {
-            self.metrics.push(
-                metric,
-                Extreme {
-                    value,
-                    event_time,
-                    turbine_id: (),
-                },
-            );
-        }
+        self.metrics.take(metrics, event_time);
         Added::Counted
     }
 
@@ -272,8 +265,8 @@ impl TurbineSummary {
         window.duplicate_count = self.duplicate_count;
         window.rejected_count = self.rejected_count;
         window.turbine_count = 1;
-        for (metric, stats) in self.metrics.iter() {
-            window.metrics.set(metric, Some(stats.attribute(turbine_id)));
+        for (metric, stats) in self.metrics.of(turbine_id) {
+            window.metrics.set(metric, Some(stats));
         }
         window.energy_kwh = energy_kwh(&window.metrics, window.window_end.since(window.window_start));
         window

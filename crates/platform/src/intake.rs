@@ -36,6 +36,7 @@ pub struct RejectedReading<'a> {
 ///
 /// # Errors
 /// [`NotAdmitted`] says whether the writer's schema is wanted first, or why the record is a dead letter.
+#[inline]
 pub fn admit<'a>(
     key: Option<&[u8]>,
     payload: Option<&'a [u8]>,

@@ -48,6 +48,14 @@ impl EventTimes {
 }
 
 impl EventTimes {
+    /// The highest one, if none was ahead.
+    pub(crate) const fn undoubted(&self) -> Option<Timestamp> {
+        match self.ahead {
+            None => self.supported,
+            Some(_) => None,
+        }
+    }
+
     /// The highest one, whoever supports it.
     pub(crate) fn highest(&self) -> Option<Timestamp> {
         self.supported.max(self.ahead.as_ref().map(|ahead| ahead.highest))

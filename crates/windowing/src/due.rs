@@ -27,10 +27,15 @@ impl Due {
         farm.scheduled = Some(due);
     }
 
+    /// Whether something may be due at `log_time`.
+    pub(crate) fn is_any_until(&self, log_time: Timestamp) -> bool {
+        self.0.first().is_some_and(|(due, _)| *due <= log_time)
+    }
+
     /// Takes out the farms of which something may be due at `log_time`.
     pub(crate) fn take_until(&mut self, log_time: Timestamp) -> Vec<FarmId> {
         let mut farms = Vec::new();
-        while self.0.first().is_some_and(|(due, _)| *due <= log_time) {
+        while self.is_any_until(log_time) {
             farms.extend(self.0.pop_first().map(|(_, farm_id)| farm_id));
         }
         farms

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use domain::{Added, Arrival, CloseReason, FarmId, TimeDelta, Timestamp, WindowSummary};
+use domain::{Added, Arrival, CloseReason, FarmId, TimeDelta, Timestamp};
 
-use crate::clock::{EventTimes, highest_supported};
+use crate::clock::highest_supported;
 use crate::notes::Notes;
 use crate::open::OpenWindow;
 use crate::register::Register;
@@ -16,6 +16,8 @@ pub(crate) struct Farm {
     pub(crate) id: FarmId,
     /// Every window that ends here or before is closed, whether it ever held anything or not.
     pub(crate) closed_until: Option<Timestamp>,
+    /// Before stream time comes here, `closed_until` stays as it is.
+    moves_at: Timestamp,
     /// When the partition looks at this farm next; never after [`Farm::due`].
     pub(crate) scheduled: Option<Timestamp>,
     /// In the order of their starts.
@@ -24,6 +26,8 @@ pub(crate) struct Farm {
     /// only rubbish is quiet. It follows from the records since the oldest open window's first one, so that a restart
     /// finds it again.
     last_append: Option<Timestamp>,
+    /// What stream time is reckoned from: follows from `windows` and `last_append`.
+    base: Option<Base>,
     notes: Notes,
 }
 
@@ -62,9 +66,11 @@ impl Farm {
         Self {
             id,
             closed_until,
+            moves_at: Timestamp::MIN,
             scheduled: None,
             windows: VecDeque::new(),
             last_append: None,
+            base: None,
             notes: Notes::default(),
         }
     }
@@ -87,14 +93,17 @@ impl Farm {
             self.last_append = Some(appended_at);
             self.count(record, config, register)
         };
+        self.base = self.base();
         self.close(appended_at, config, register);
         outcome
     }
 
     fn count(&mut self, record: &Observed<'_>, config: &WindowConfig, register: &mut Register) -> Outcome {
         let reading = record.reading;
-        let start = self.window_start(reading.event_time, config);
-        let place = self.window(start, record.offset, register);
+        let place = match self.place(reading.event_time) {
+            Some(place) => place,
+            None => self.open(reading.event_time, record.offset, config, register),
+        };
         let mut newer = self.windows.range(place + 1..);
         let arrival = Arrival {
             appended_at: record.appended_at,
@@ -121,9 +130,9 @@ impl Farm {
         if self.has_closed(record.event_time) {
             return;
         }
-        match self.place(window_start) {
-            Ok(place) => self.windows[place].summary.reject(record.turbine_id.as_str()),
-            Err(_) => self.notes.add(record, window_start, config, register),
+        match self.place(record.event_time) {
+            Some(place) => self.windows[place].summary.reject(record.turbine_id.as_str()),
+            None => self.notes.add(record, window_start, config, register),
         }
     }
 
@@ -136,11 +145,14 @@ impl Farm {
     /// The log time at which something is to be done, if no more records come; none if nothing is open.
     pub(crate) fn due(&self, config: &WindowConfig, register: &Register) -> Option<Timestamp> {
         let first = self
-            .base()
+            .base
             .zip(self.windows.front())
             .filter(|_| !register.is_replaying);
-        let closes = first.map(|(base, first)| base.reaches(config.closes_at(first.start), config));
-        closes.into_iter().chain(self.notes.due()).min()
+        let closes = first.map(|(base, first)| base.reaches(first.closes_at, config));
+        match (closes, self.notes.due()) {
+            (Some(closes), Some(ends)) => Some(closes.min(ends)),
+            (closes, ends) => closes.or(ends),
+        }
     }
 
     /// Whether there is nothing to know: only rejected readings came, and their notes have ended.
@@ -158,11 +170,10 @@ impl Farm {
         config: &WindowConfig,
         register: &mut Register,
     ) -> Option<Timestamp> {
-        let stream_time = self.base()?.stream_time(appended_at, config);
-        if register.is_replaying {
-            return Some(stream_time);
+        let stream_time = self.base?.stream_time(appended_at, config);
+        if stream_time >= self.moves_at && !register.is_replaying {
+            self.raise_closed_until(config.closed_until(stream_time), config, register);
         }
-        self.raise_closed_until(config.closed_until(stream_time), config, register);
         Some(stream_time)
     }
 
@@ -172,6 +183,9 @@ impl Farm {
             self.notes.end_closed(until, config, register);
             register.closed_until_changed = true;
         }
+        self.moves_at = self
+            .closed_until
+            .map_or(Timestamp::MIN, |until| config.closes_at(until));
     }
 
     /// Whether what happened at `event_time` is told of already, or left out. Where windows have always been as long
@@ -205,49 +219,58 @@ impl Farm {
 
     fn base(&self) -> Option<Base> {
         let last_append = self.last_append?;
-        let newest_first = self.windows.iter().rev().map(|window| &window.event_times);
-        let highest = self.windows.back()?.event_times.highest()?;
+        let newest = &self.windows.back()?.event_times;
+        let highest_event = match newest.undoubted() {
+            Some(highest) => highest,
+            None => {
+                let newest_first = self.windows.iter().rev().map(|window| &window.event_times);
+                highest_supported(newest_first, last_append)?
+            }
+        };
         Some(Base {
-            highest_event: highest_supported(newest_first, last_append)?,
-            quiet_from: highest.min(last_append),
+            highest_event,
+            quiet_from: newest.highest()?.min(last_append),
             last_append,
         })
     }
 
-    /// The place of the open window that starts there, else where it would be; the newest are looked at first,
-    /// being the usual ones.
-    fn place(&self, start: Timestamp) -> Result<usize, usize> {
-        match self.windows.iter().rposition(|window| window.start <= start) {
-            Some(place) if self.windows[place].start == start => Ok(place),
-            Some(before) => Err(before + 1),
-            None => Err(0),
-        }
+    /// The place of the open window that counts what happened at `event_time`; the newest are looked at first, being the
+    /// usual ones.
+    fn place(&self, event_time: Timestamp) -> Option<usize> {
+        let place = self
+            .windows
+            .iter()
+            .rposition(|window| window.start <= event_time)?;
+        (event_time < self.windows[place].end).then_some(place)
     }
 
-    /// The place of the window that starts there, opened with what is noted of it if need be.
-    fn window(&mut self, start: Timestamp, offset: Offset, register: &mut Register) -> usize {
-        self.place(start).unwrap_or_else(|place| {
-            let mut summary = WindowSummary::default();
-            let noted = self.notes.give_to(&mut summary, start, register);
-            let window = OpenWindow {
-                start,
-                first_offset: noted.map_or(offset, |noted| noted.min(offset)),
-                summary,
-                event_times: EventTimes::default(),
-            };
-            register.first_offsets.insert(window.first_offset);
-            register.open_windows += 1;
-            self.windows.insert(place, window);
-            place
-        })
+    /// Opens the window that counts what happened at `event_time`, with what is noted of it, and returns its place.
+    fn open(
+        &mut self,
+        event_time: Timestamp,
+        offset: Offset,
+        config: &WindowConfig,
+        register: &mut Register,
+    ) -> usize {
+        let start = self.window_start(event_time, config);
+        let mut window = OpenWindow::new(start, offset, config);
+        if let Some(noted) = self.notes.give_to(&mut window.summary, start, register) {
+            window.first_offset = noted.min(offset);
+        }
+        register.first_offsets.insert(window.first_offset);
+        register.open_windows += 1;
+        let place = self.windows.partition_point(|window| window.start < start);
+        self.windows.insert(place, window);
+        place
     }
 
     fn close(&mut self, log_time: Timestamp, config: &WindowConfig, register: &mut Register) {
-        let Some(base) = self.base().filter(|_| !register.is_replaying) else {
+        let Some(base) = self.base.filter(|_| !register.is_replaying) else {
             return;
         };
         let stream_time = base.stream_time(log_time, config);
-        let is_due = |window: &mut OpenWindow| config.closes_at(window.start) <= stream_time;
+        let is_due = |window: &mut OpenWindow| window.closes_at <= stream_time;
+        let open = self.windows.len();
         while let Some(window) = self.windows.pop_front_if(is_due) {
             self.finish(window, base.highest_event, config, register);
         }
@@ -255,6 +278,9 @@ impl Farm {
         // how far stream time has run on beyond it depends on when log time was told, which is not in the log.
         if self.windows.is_empty() {
             self.last_append = None;
+        }
+        if self.windows.len() < open {
+            self.base = self.base();
         }
     }
 
@@ -265,16 +291,14 @@ impl Farm {
         config: &WindowConfig,
         register: &mut Register,
     ) {
-        let close_reason = if config.closes_at(window.start) <= highest_event {
+        let close_reason = if window.closes_at <= highest_event {
             CloseReason::StreamTime
         } else {
             CloseReason::Idle
         };
         register.first_offsets.remove(&window.first_offset);
         register.open_windows -= 1;
-        self.raise_closed_until(config.window_end(window.start), config, register);
-        register
-            .closed
-            .push(window.finish(&self.id, config, close_reason));
+        self.raise_closed_until(window.end, config, register);
+        register.closed.push(window.finish(&self.id, close_reason));
     }
 }

@@ -9,6 +9,10 @@ use crate::{ClosedWindow, Offset, WindowConfig};
 #[derive(Debug)]
 pub(crate) struct OpenWindow {
     pub(crate) start: Timestamp,
+    /// First instant after it.
+    pub(crate) end: Timestamp,
+    /// Stream time at which it closes.
+    pub(crate) closes_at: Timestamp,
     /// The first record that changed it, be it a rejected one: a restart reads on from there, so that the counts
     /// come out the same.
     pub(crate) first_offset: Offset,
@@ -17,14 +21,19 @@ pub(crate) struct OpenWindow {
 }
 
 impl OpenWindow {
-    pub(crate) fn finish(
-        self,
-        farm_id: &FarmId,
-        config: &WindowConfig,
-        close_reason: CloseReason,
-    ) -> ClosedWindow {
-        let end = config.window_end(self.start);
-        let (farm, turbines) = self.summary.finish(farm_id, self.start, end);
+    pub(crate) fn new(start: Timestamp, first_offset: Offset, config: &WindowConfig) -> Self {
+        Self {
+            start,
+            end: config.window_end(start),
+            closes_at: config.closes_at(start),
+            first_offset,
+            summary: WindowSummary::default(),
+            event_times: EventTimes::default(),
+        }
+    }
+
+    pub(crate) fn finish(self, farm_id: &FarmId, close_reason: CloseReason) -> ClosedWindow {
+        let (farm, turbines) = self.summary.finish(farm_id, self.start, self.end);
         ClosedWindow {
             close_reason,
             farm,

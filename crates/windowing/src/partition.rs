@@ -126,6 +126,9 @@ impl PartitionWindows {
     #[must_use = "a closed window is told of once"]
     pub fn advance(&mut self, log_time: Timestamp) -> Vec<ClosedWindow> {
         self.close_due(log_time);
+        if self.register.closed.is_empty() {
+            return Vec::new(); // as nearly always
+        }
         let mut closed = std::mem::take(&mut self.register.closed);
         closed.sort_unstable_by(|a, b| {
             (a.farm.window_end, &a.farm.farm_id).cmp(&(b.farm.window_end, &b.farm.farm_id))
@@ -168,6 +171,13 @@ impl PartitionWindows {
     }
 
     fn close_due(&mut self, log_time: Timestamp) {
+        if self.due.is_any_until(log_time) {
+            self.close_all_due(log_time);
+        }
+    }
+
+    #[cold]
+    fn close_all_due(&mut self, log_time: Timestamp) {
         for farm_id in self.due.take_until(log_time) {
             let farm = self
                 .farms

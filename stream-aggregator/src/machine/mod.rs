@@ -178,7 +178,10 @@ impl Machine {
                 if !self.tries.is_empty() {
                     self.tries.remove(&record.partition); // it is read
                 }
-                self.collect(record.partition);
+                self.touched |= partition.is_touched();
+                if partition.has_outputs() {
+                    self.collect(record.partition);
+                }
                 Handled::Done
             }
             Taken::UnknownSchema(schema) => {
@@ -285,6 +288,9 @@ impl Machine {
 
     /// What is to be done next. None: go on reading.
     pub fn next_effect(&mut self) -> Option<Effect> {
+        if self.effects.is_empty() && self.jobs.is_empty() {
+            return None; // as after nearly every record
+        }
         loop {
             if let Some(effect) = self.effects.pop_front() {
                 return Some(effect);
@@ -339,6 +345,11 @@ impl Machine {
     /// Whether a partition is ours.
     pub fn owns(&self, partition: i32) -> bool {
         self.slots.contains_key(&partition)
+    }
+
+    /// Our partition with the lowest number from `number` on.
+    pub fn partition_from(&self, number: i32) -> Option<i32> {
+        self.slots.range(number..).next().map(|(&partition, _)| partition)
     }
 
     fn start(&mut self, job: Job) {

@@ -134,7 +134,7 @@ impl Partition {
         self.advance(record.appended_at, counts); // what closes before it is sent before it
         match admitted {
             Err(NotAdmitted::UnknownSchema(_)) => {}
-            Ok(reading) => self.reading(record, &reading, counts),
+            Ok(ref reading) => self.reading(record, reading, counts),
             Err(NotAdmitted::Rejected { rejection, counted }) => {
                 self.rejected(record, rejection, counted, counts);
             }
@@ -204,6 +204,10 @@ impl Partition {
 
     pub(super) fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
+    }
+
+    pub(super) const fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
     }
 
     pub(super) const fn is_touched(&self) -> bool {
