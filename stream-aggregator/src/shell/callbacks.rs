@@ -11,6 +11,7 @@ use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use crate::args::GroupProtocol;
 
 use super::metrics;
+use super::queues::Waker;
 use super::stream::{Input, Stream};
 
 /// The stream of one thread, where its consumer's callbacks find it. They run inside `poll`, on the same thread.
@@ -19,6 +20,8 @@ pub(super) struct Callbacks {
     readings: String,
     kafka: HealthHandle,
     protocol: GroupProtocol,
+    /// Wakes the thread when there is something to read.
+    pub(super) waker: Waker,
 }
 
 /// For how long the group's coordinator must have been there for a member that is told of no partitions to have none,
@@ -26,12 +29,14 @@ pub(super) struct Callbacks {
 const TOLD_OF_NONE_MS: i64 = 3_000;
 
 impl Callbacks {
+    /// To be called by the stream's thread.
     pub(super) fn new(stream: Stream, kafka: HealthHandle, protocol: GroupProtocol) -> Self {
         Self {
             readings: stream.readings.clone(),
             stream: Mutex::new(stream),
             kafka,
             protocol,
+            waker: Waker::of_this_thread(),
         }
     }
 

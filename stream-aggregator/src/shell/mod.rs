@@ -8,6 +8,7 @@ mod ledger;
 mod metrics;
 mod outputs;
 mod producer;
+mod queues;
 mod schemas;
 mod stream;
 mod thread;
@@ -108,11 +109,13 @@ async fn run_threads(deps: &Deps) -> anyhow::Result<()> {
     drop(sender);
 
     let mut outcome = Ok(());
+    let overdue = overdue(&deps.stop);
+    tokio::pin!(overdue);
     for _ in 0..threads {
         let result = tokio::select! {
             biased;
             result = ended.recv() => result.unwrap_or(Ok(())),
-            () = overdue(&deps.stop) => bail!("not stopped within {STOP:?}"),
+            () = &mut overdue => bail!("not stopped within {STOP:?}"),
         };
         if outcome.is_ok() {
             outcome = result;

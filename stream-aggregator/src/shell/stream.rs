@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use domain::Timestamp;
 use platform::{HealthHandle, fail_point};
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::KafkaResult;
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +30,7 @@ pub(super) type GroupConsumer = BaseConsumer<Callbacks>;
 
 /// Everything that can happen to a stream thread.
 pub(super) enum Input<'a> {
-    Record(&'a BorrowedMessage<'a>),
+    Record(Record<'a>),
     EndOfPartition(i32),
     /// A position is not in the log any more, nobody says whose.
     OffsetOutOfRange,
@@ -64,13 +62,15 @@ pub(super) struct Stream {
     pub(super) hindrance: Option<String>,
     pub(super) commit_began: Instant,
     pub(super) in_rebalance: bool,
+    /// Partitions that were ours and are not any more, while something may have been fetched of them.
+    pub(super) released: Vec<i32>,
 }
 
 impl Stream {
     /// Deals with what has happened, completely.
     pub(super) fn handle(&mut self, input: Input<'_>, consumer: &GroupConsumer) {
         match input {
-            Input::Record(message) => self.record(message, consumer),
+            Input::Record(record) => self.record(&record, consumer),
             Input::EndOfPartition(partition) => self.machine.end_of_partition(partition, Instant::now()),
             Input::OffsetOutOfRange => self.machine.positions_doubtful(),
             Input::Assigned(partitions) => self.assigned(partitions, consumer),
@@ -87,15 +87,8 @@ impl Stream {
         self.machine.wants_tick()
     }
 
-    fn record(&mut self, message: &BorrowedMessage<'_>, consumer: &GroupConsumer) {
-        let record = Record {
-            partition: message.partition(),
-            offset: message.offset(),
-            appended_at: Timestamp::from_millis(message.timestamp().to_millis().unwrap_or_default()),
-            key: message.key(),
-            payload: message.payload(),
-        };
-        while self.machine.record(&record, &mut self.schemas) == Handled::OfferAgain {
+    fn record(&mut self, record: &Record<'_>, consumer: &GroupConsumer) {
+        while self.machine.record(record, &mut self.schemas) == Handled::OfferAgain {
             self.carry_out_all(consumer);
         }
     }
@@ -216,6 +209,13 @@ impl Stream {
     }
 
     fn assign(&mut self, positions: &[(i32, i64)], consumer: &GroupConsumer) {
+        let partitions = positions.iter().map(|&(partition, _)| partition);
+        self.released
+            .retain(|&released| positions.iter().all(|&(partition, _)| partition != released));
+        consumer
+            .context()
+            .waker
+            .cut_off(consumer, &self.readings, partitions);
         let assigned = list(&self.readings, positions.iter().copied()).and_then(|list| {
             if is_cooperative(consumer) {
                 consumer.incremental_assign(&list)
@@ -232,6 +232,7 @@ impl Stream {
         for &partition in partitions {
             metrics::lag(partition, 0); // whoever has it now tells how far behind it is
             self.clocks.forget(partition);
+            self.released.push(partition);
         }
         let unassigned = if is_cooperative(consumer) {
             list(&self.readings, partitions.iter().map(|&partition| (partition, 0)))

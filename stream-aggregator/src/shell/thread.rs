@@ -10,15 +10,16 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::callbacks::Callbacks;
+use super::callbacks::{Callbacks, log_client_error};
 use super::clocks::Clocks;
 use super::fitted::{LARGEST_MESSAGE, Room};
 use super::ledger::Ledger;
 use super::outputs::{Outputs, SchemaIds};
 use super::producer::TransactionalProducer;
+use super::queues::{Queues, Told, Waker};
 use super::schemas::Schemas;
 use super::stream::{GroupConsumer, Input, Stream};
-use crate::args::{Args, GroupProtocol};
+use crate::args::{Args, GroupArgs, GroupProtocol};
 use crate::machine::{Machine, Settings, Trouble};
 
 /// How long a poll waits for records: also the time between two ticks when there are none.
@@ -27,8 +28,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// The same while something should be committed soon.
 const SHORT_POLL: Duration = Duration::from_millis(2);
 
-/// While records come without a pause, one tick for so many.
-const RECORDS_PER_TICK: u32 = 256;
+/// So many records of a partition are dealt with before the next one's turn.
+const BATCH: usize = 256;
 
 /// The client's default, bytes.
 const MOST_PER_BATCH: usize = 1_000_000;
@@ -68,8 +69,13 @@ fn work(consumer: &GroupConsumer, deps: &Deps) -> anyhow::Result<()> {
         .stream()
         .ledger
         .warm(deps.partitions, &deps.stop);
+    let queues = Queues::of(
+        consumer,
+        &deps.args.kafka.topics().readings,
+        &consumer.context().waker,
+    );
     while !deps.stop.is_cancelled() {
-        turn(consumer);
+        turn(consumer, &queues);
         if let Some(why) = consumer.context().stream().failure.take() {
             bail!(why);
         }
@@ -113,6 +119,7 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
         hindrance: Some("starting".to_owned()), // as health has it until it is told otherwise
         commit_began: Instant::now(),
         in_rebalance: false,
+        released: Vec::new(),
     };
     let callbacks = Callbacks::new(stream, deps.health.component("kafka"), args.group.group_protocol);
     let consumer: GroupConsumer = consumer_config(args, &client_id, &deps.instance, thread)
@@ -136,29 +143,75 @@ fn connect(producer: &mut TransactionalProducer, stop: &CancellationToken) -> an
     Ok(false)
 }
 
-/// Reads until there is a pause or it is time for a tick.
-fn turn(consumer: &GroupConsumer) {
-    let mut patience = POLL;
-    let mut is_behind = true;
-    for _ in 0..RECORDS_PER_TICK {
-        let Some(polled) = consumer.poll(patience) else {
-            is_behind = false;
-            break;
-        };
-        is_behind &= !matches!(polled, Err(KafkaError::PartitionEOF(_)));
+/// Deals with what has come, of each partition at most a batch; if that is nothing, waits for more.
+fn turn(consumer: &GroupConsumer, queues: &Queues<'_>) {
+    serve(consumer, queues);
+    drop_released(consumer, queues);
+    let mut seen = Seen::default();
+    let mut next = 0;
+    while let Some(partition) = partition_from(consumer, next) {
         let mut stream = consumer.context().stream();
-        match polled {
-            Ok(message) => stream.handle(Input::Record(&message), consumer),
-            Err(error) => failed(&mut stream, &error, consumer),
-        }
-        if stream.failure.is_some() {
-            break;
-        }
-        patience = if stream.wants_tick() { SHORT_POLL } else { POLL };
+        let count = queues.hand_over(partition, |fetched| match fetched {
+            _ if stream.failure.is_some() => {} // this is the end
+            Ok(record) => stream.handle(Input::Record(record), consumer),
+            Err(Told { error, reason }) => {
+                if matches!(error, KafkaError::PartitionEOF(_)) {
+                    seen.an_end = true;
+                } else {
+                    log_client_error("consumer", &error, &reason); // no callback tells of it
+                }
+                failed(&mut stream, &error, consumer);
+            }
+        });
+        seen.anything |= count > 0;
+        seen.a_full_batch |= count >= BATCH;
+        next = partition + 1;
     }
     let mut stream = consumer.context().stream();
-    stream.machine.set_behind(is_behind);
+    if seen.an_end || seen.a_full_batch {
+        stream.machine.set_behind(!seen.an_end);
+    }
     stream.handle(Input::Tick, consumer);
+    let patience = if stream.wants_tick() { SHORT_POLL } else { POLL };
+    drop(stream);
+    if !seen.anything {
+        Waker::wait(patience);
+    }
+}
+
+/// What a turn has come upon.
+#[derive(Default)]
+struct Seen {
+    anything: bool,
+    a_full_batch: bool,
+    an_end: bool,
+}
+
+/// Drops what had been fetched of partitions that are not ours any more: else it would lie there until they are again.
+fn drop_released(consumer: &GroupConsumer, queues: &Queues<'_>) {
+    let released = &mut consumer.context().stream().released;
+    released.retain(|&partition| queues.hand_over(partition, |_| {}) > 0);
+}
+
+fn partition_from(consumer: &GroupConsumer, number: i32) -> Option<i32> {
+    consumer.context().stream().machine.partition_from(number)
+}
+
+/// Rebalances, statistics and errors: what the consumer has to tell besides records.
+fn serve(consumer: &GroupConsumer, queues: &Queues<'_>) {
+    loop {
+        let polled = consumer.poll(Duration::ZERO); // be it only to say that we live
+        let mut stream = consumer.context().stream();
+        match polled {
+            None => {} // there was nothing, or it has been dealt with
+            Some(Err(error)) => failed(&mut stream, &error, consumer),
+            // it would be dealt with after later ones
+            Some(Ok(_)) => stream.handle(Input::Fatal("a record came by another way".to_owned()), consumer),
+        }
+        if stream.failure.is_some() || !queues.have_events() {
+            break;
+        }
+    }
 }
 
 fn failed(stream: &mut Stream, error: &KafkaError, consumer: &GroupConsumer) {
@@ -176,7 +229,7 @@ fn failed(stream: &mut Stream, error: &KafkaError, consumer: &GroupConsumer) {
         ) => {
             stream.handle(Input::OffsetOutOfRange, consumer);
         }
-        _ => tracing::debug!(%error, "reading goes on"), // the callback for errors has said it
+        _ => tracing::debug!(%error, "reading goes on"), // it has been told
     }
 }
 
@@ -207,14 +260,18 @@ pub fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16
         .set("enable.partition.eof", "true")
         .set(
             "max.poll.interval.ms",
-            group.session_timeout.as_millis().max(60_000).to_string(),
+            longest_silence(group).as_millis().to_string(),
         )
-        .set("fetch.wait.max.ms", "50")
-        // what is fetched ahead of each partition, and how soon one that had enough is fetched from again: by default
-        // after a second, in which a backlog stands still most of the time
-        .set("queued.min.messages", "20000")
+        // a partition with a backlog waits while the broker waits for something to come into those that have none
+        .set("fetch.wait.max.ms", "10")
+        // what is fetched ahead of each partition: so little that it still lies in the processor's cache when its turn comes
+        .set("queued.min.messages", "8000")
         .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.message.max.bytes", "524288")
+        // how soon a partition that had enough is fetched from again: by default after a second, in which a backlog stands
+        // still most of the time
         .set("fetch.queue.backoff.ms", "5")
+        .set("consume.callback.max.messages", BATCH.to_string())
         .set("statistics.interval.ms", "5000");
     match group.group_protocol {
         GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
@@ -227,7 +284,7 @@ pub fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16
             .set(
                 "heartbeat.interval.ms",
                 (group.session_timeout.as_millis() / 10)
-                    .clamp(100, 3_000)
+                    .clamp(100, 500)
                     .to_string(),
             ),
     };
@@ -235,6 +292,15 @@ pub fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16
         config.set("group.instance.id", format!("{instance}-{thread}"));
     }
     config
+}
+
+/// How long a member may be silent before its partitions go to others, and how long a rebalance waits for it: so long as ending
+/// a transaction may take it, and no more. librdkafka has no limit for finding the group's coordinator when offsets are put into
+/// a transaction (`rd_kafka_coord_req`), so that one whose broker is lost may hold a member as long as that.
+fn longest_silence(group: &GroupArgs) -> Duration {
+    (group.transaction_timeout * 3)
+        .min(Duration::from_secs(60))
+        .max(group.session_timeout)
 }
 
 fn producer_config(args: &Args, client_id: &str, room: Room) -> ClientConfig {
