@@ -20,7 +20,7 @@ impl Servers {
         }
     }
 
-    /// Stops `registry`, `postgres` or `kafka` in good order.
+    /// Stops `registry`, `postgres`, `kafka` or, of a cluster, `kafka-2` or `kafka-3` in good order.
     pub fn stop(&self, server: &str) {
         self.run("stop", server);
     }

@@ -22,6 +22,8 @@ pub(crate) struct Args {
 enum Whose {
     /// Three aggregators and Kafka
     Aggregator,
+    /// Three aggregators and a cluster of three brokers, of which any two keep what there is
+    Cluster,
     /// Three sinks and PostgreSQL
     Sink,
 }
@@ -33,17 +35,23 @@ const CHAOS: Driver = Driver {
     measured: false,
 };
 
+const CHAOS_OF_A_CLUSTER: Driver = Driver {
+    servers: &Service::CLUSTER,
+    ..CHAOS
+};
+
 /// Exit code 1 on any difference.
 ///
 /// # Errors
 /// If it could not be run.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let whose = match args.whose {
-        Whose::Aggregator => "aggregator",
-        Whose::Sink => "sink",
+    let (whose, driver) = match args.whose {
+        Whose::Aggregator => ("aggregator", &CHAOS),
+        Whose::Cluster => ("cluster", &CHAOS_OF_A_CLUSTER),
+        Whose::Sink => ("sink", &CHAOS),
     };
     let logs = paths::dot_dev().join("chaos").join(whose);
     let mut arguments = vec![whose.to_owned(), "--logs".to_owned(), logs.display().to_string()];
     arguments.extend(args.arguments.iter().cloned());
-    CHAOS.run("chaos", &arguments)
+    driver.run("chaos", &arguments)
 }

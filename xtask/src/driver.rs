@@ -40,7 +40,11 @@ impl Driver {
         }
         own_stack::with_folder(purpose, |dir, interrupt| {
             let settings = Settings {
-                ports: Ports::free()?,
+                ports: if self.servers.contains(&Service::Kafka3) {
+                    Ports::free_for(3)?
+                } else {
+                    Ports::free()?
+                },
                 simulation: None,
                 durable: self.measured,
                 measured: self.measured,

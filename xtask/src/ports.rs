@@ -29,8 +29,8 @@ const RELEASE: Duration = Duration::from_secs(10);
 /// The ports of one stack, all on 127.0.0.1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ports {
-    pub(crate) kafka: u16,
-    pub(crate) controller: u16,
+    kafka: u16,
+    controller: u16,
     pub(crate) registry: u16,
     pub(crate) postgres: u16,
     pub(crate) api: u16,
@@ -39,6 +39,22 @@ pub(crate) struct Ports {
     /// A second way to the broker; only of stacks that tests run on.
     #[serde(default)]
     pub(crate) detour: Option<Detour>,
+    /// Those of the second broker and the third, of a cluster.
+    #[serde(default)]
+    further_brokers: Vec<Broker>,
+}
+
+/// Where a broker listens: for clients, and for controllers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Broker {
+    pub(crate) clients: u16,
+    pub(crate) controllers: u16,
+}
+
+impl Broker {
+    pub(crate) fn all(self) -> Vec<u16> {
+        vec![self.clients, self.controllers]
+    }
 }
 
 /// A way to the broker that can be blocked: whoever takes it is sent to a proxy, which a test opens when it wants one.
@@ -80,6 +96,7 @@ impl Ports {
             api: add(API)?,
             management: add(MANAGEMENT)?,
             detour: None,
+            further_brokers: Vec::new(),
         })
     }
 
@@ -88,7 +105,16 @@ impl Ports {
     /// # Errors
     /// If there are too few.
     pub(crate) fn free() -> Result<Self> {
-        let count = 5 + PROGRAMS + 2;
+        Self::free_for(1)
+    }
+
+    /// The same for so many brokers. There is a detour to one that is alone.
+    ///
+    /// # Errors
+    /// If there are too few.
+    pub(crate) fn free_for(brokers: u16) -> Result<Self> {
+        let others = 5 + PROGRAMS + 2;
+        let count = others + (brokers - 1) * 2;
         // Stacks that start at the same time begin to look at different places.
         let places = (TEST_PORTS.end - TEST_PORTS.start) / count;
         let own_place =
@@ -103,12 +129,36 @@ impl Ports {
                 postgres: first + 3,
                 api: first + 4,
                 management: first + 5,
-                detour: Some(Detour {
+                detour: (brokers == 1).then_some(Detour {
                     broker: first + 5 + PROGRAMS,
                     proxy: first + 6 + PROGRAMS,
                 }),
+                further_brokers: (first + others..first + count)
+                    .step_by(2)
+                    .map(|clients| Broker {
+                        clients,
+                        controllers: clients + 1,
+                    })
+                    .collect(),
             })
             .with_context(|| format!("no {count} free ports in a row between {TEST_PORTS:?}"))
+    }
+
+    /// All of them, in the order of their nodes, of which the first is 1.
+    pub(crate) fn brokers(&self) -> Vec<Broker> {
+        let first = Broker {
+            clients: self.kafka,
+            controllers: self.controller,
+        };
+        [&[first], &self.further_brokers[..]].concat()
+    }
+
+    /// That of one node.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn broker(&self, node: usize) -> Broker {
+        self.brokers()[node - 1]
     }
 
     pub(crate) fn management(&self, program: Management) -> u16 {
@@ -207,6 +257,15 @@ mod tests {
         let table: BTreeSet<u16> = ports.table().into_iter().map(|(port, _)| port).collect();
         assert_eq!(table.len(), ports.table().len());
         assert!(table.iter().all(|port| TEST_PORTS.contains(port)));
+    }
+
+    #[test]
+    fn the_brokers_of_a_cluster_have_ports_of_their_own_and_one_that_is_alone_a_detour() {
+        let (one, three) = (Ports::free().unwrap(), Ports::free_for(3).unwrap());
+        assert!(one.brokers().len() == 1 && one.detour.is_some());
+        let ports: BTreeSet<u16> = three.brokers().into_iter().flat_map(Broker::all).collect();
+        assert!(ports.len() == 6 && three.detour.is_none());
+        assert!(ports.contains(&three.kafka) && !ports.contains(&three.registry));
     }
 
     #[test]

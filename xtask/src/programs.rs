@@ -64,7 +64,12 @@ pub(crate) fn command(program: Service, dir: &Path, settings: &Settings) -> Resu
             command.env("API_ADDRESS", format!("127.0.0.1:{}", settings.ports.api));
             command.env("API_BOOTSTRAP_KEY", api_key::of(dir)?);
         }
-        Service::StreamAggregator | Service::Kafka | Service::Registry | Service::Postgres => {}
+        Service::StreamAggregator
+        | Service::Kafka
+        | Service::Kafka2
+        | Service::Kafka3
+        | Service::Registry
+        | Service::Postgres => {}
     }
     Ok(command)
 }
@@ -78,9 +83,13 @@ pub(crate) fn check(program: Service, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Kafka's address for clients.
+/// Kafka's addresses for clients.
 pub(crate) fn kafka(settings: &Settings) -> String {
-    format!("127.0.0.1:{}", settings.ports.kafka)
+    let brokers = settings.ports.brokers().into_iter();
+    let addresses: Vec<_> = brokers
+        .map(|broker| format!("127.0.0.1:{}", broker.clients))
+        .collect();
+    addresses.join(",")
 }
 
 /// Where a program tells of its health and its figures.

@@ -46,8 +46,8 @@ fn check(service: Service, stack: &Stack, identity: Identity) -> anyhow::Result<
     let settings = &stack.settings;
     match service {
         // Its port was free before it was started, and it opens it when it is ready.
-        Service::Kafka => {
-            anyhow::ensure!(ports::accepts(settings.ports.kafka), "starting");
+        Service::Kafka | Service::Kafka2 | Service::Kafka3 => {
+            anyhow::ensure!(ports::accepts(service.ports(&settings.ports)[0]), "starting");
             Ok(())
         }
         Service::Registry => registry::check(settings),

@@ -13,6 +13,11 @@ use crate::process::{Manner, POLITELY};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
     Kafka,
+    /// The further brokers of a cluster of three.
+    #[value(name = "kafka-2", hide = true)]
+    Kafka2,
+    #[value(name = "kafka-3", hide = true)]
+    Kafka3,
     Registry,
     Postgres,
     StreamAggregator,
@@ -25,16 +30,27 @@ impl Service {
     /// What is not ours.
     pub(crate) const SERVERS: [Self; 3] = [Self::Kafka, Self::Registry, Self::Postgres];
 
+    /// The same with three brokers.
+    pub(crate) const CLUSTER: [Self; 5] = [
+        Self::Kafka,
+        Self::Kafka2,
+        Self::Kafka3,
+        Self::Registry,
+        Self::Postgres,
+    ];
+
     /// What is ours, in the order of starting.
     pub(crate) const PROGRAMS: [Self; 4] = [Self::StreamAggregator, Self::Sink, Self::Api, Self::Producer];
 
     /// From the source downwards, so that each still has what it needs to finish.
-    pub(crate) const STOP_ORDER: [Self; 7] = [
+    pub(crate) const STOP_ORDER: [Self; 9] = [
         Self::Producer,
         Self::StreamAggregator,
         Self::Sink,
         Self::Api,
         Self::Registry,
+        Self::Kafka3,
+        Self::Kafka2,
         Self::Kafka,
         Self::Postgres,
     ];
@@ -43,6 +59,8 @@ impl Service {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
+            Self::Kafka2 => "kafka-2",
+            Self::Kafka3 => "kafka-3",
             Self::Registry => "registry",
             Self::Postgres => "postgres",
             Self::StreamAggregator => "stream-aggregator",
@@ -55,7 +73,9 @@ impl Service {
     /// The ports it listens on; the first is the one that people use.
     pub(crate) fn ports(self, ports: &Ports) -> Vec<u16> {
         match self {
-            Self::Kafka => vec![ports.kafka, ports.controller],
+            Self::Kafka => ports.broker(1).all(),
+            Self::Kafka2 => ports.broker(2).all(),
+            Self::Kafka3 => ports.broker(3).all(),
             Self::Registry => vec![ports.registry],
             Self::Postgres => vec![ports.postgres],
             Self::StreamAggregator => vec![ports.management(Management::StreamAggregator)],
@@ -76,7 +96,13 @@ impl Service {
                 patience: Duration::from_secs(10),
                 ..POLITELY
             },
-            Self::Kafka | Self::StreamAggregator | Self::Sink | Self::Api | Self::Producer => POLITELY,
+            Self::Kafka
+            | Self::Kafka2
+            | Self::Kafka3
+            | Self::StreamAggregator
+            | Self::Sink
+            | Self::Api
+            | Self::Producer => POLITELY,
         }
     }
 }

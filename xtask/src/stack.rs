@@ -130,10 +130,9 @@ impl Stack {
     fn command(&self, service: Service, interrupt: &Interrupt) -> Result<Command> {
         let (dir, settings) = (&self.dir, &self.settings);
         match service {
-            Service::Kafka => {
-                kafka::prepare(dir, settings)?;
-                Ok(kafka::command(dir, settings))
-            }
+            Service::Kafka => kafka::command(dir, settings, 1),
+            Service::Kafka2 => kafka::command(dir, settings, 2),
+            Service::Kafka3 => kafka::command(dir, settings, 3),
             Service::Registry => registry::command(dir, settings),
             Service::Postgres => {
                 postgres::prepare(dir, interrupt)?;

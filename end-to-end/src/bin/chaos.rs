@@ -18,6 +18,8 @@ struct Args {
 enum Whose {
     /// Three aggregators and Kafka
     Aggregator(AggregatorScenario),
+    /// Three aggregators and a cluster of three brokers, of which any two keep what there is
+    Cluster(AggregatorScenario),
     /// Three sinks and PostgreSQL
     Sink(SinkScenario),
 }
@@ -39,6 +41,7 @@ async fn run(args: Args) -> Result<()> {
     let scenario = async {
         match args.whose {
             Whose::Aggregator(scenario) => chaos::aggregator(scenario).await,
+            Whose::Cluster(scenario) => chaos::cluster(scenario).await,
             Whose::Sink(scenario) => chaos::sink(scenario).await,
         }
     };

@@ -27,6 +27,20 @@ const KINDS: &[(Kind, u32)] = &[
     (Kind::Leave, 2),
 ];
 
+/// Of a cluster each broker is lost as often as the one that is alone: it goes in good order or at once, and comes back.
+const KINDS_OF_A_CLUSTER: &[(Kind, u32)] = &[
+    (Kind::Kill, 2),
+    (Kind::Freeze, 2),
+    (Kind::Restart(Server::Kafka, Manner::Fast), 1),
+    (Kind::Restart(Server::Kafka, Manner::Kill), 1),
+    (Kind::Restart(Server::Kafka2, Manner::Fast), 1),
+    (Kind::Restart(Server::Kafka2, Manner::Kill), 1),
+    (Kind::Restart(Server::Kafka3, Manner::Fast), 1),
+    (Kind::Restart(Server::Kafka3, Manner::Kill), 1),
+    (Kind::Join, 2),
+    (Kind::Leave, 2),
+];
+
 /// Windows short enough that many close between two events.
 const WINDOW: Duration = Duration::from_secs(2);
 const SETTINGS: [(&str, &str); 3] = [("WINDOW_SIZE", "2s"), ("GRACE", "500ms"), ("IDLE_AFTER", "1s")];
@@ -41,8 +55,10 @@ const LIVE_FARMS: u32 = 24;
 const REPLAYED_FARMS: u32 = 2;
 const SPEEDUP: u32 = 10;
 
-/// What an event takes on the average, pause and execution: the streams are to last as long as they do.
+/// What an event takes on the average, pause and execution: the streams are to last as long as they do. A broker of a
+/// cluster takes longer to come back, since the others must have seen it go.
 const EVENT: Duration = Duration::from_millis(3_000);
+const EVENT_OF_A_CLUSTER: Duration = Duration::from_millis(8_000);
 
 /// The streams last at least that long: late readings of the replayed ones need it.
 const SHORTEST: Duration = Duration::from_secs(14);
@@ -75,11 +91,29 @@ pub struct AggregatorScenario {
     pub logs: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs it with one broker, the way to which is blocked now and then.
 ///
 /// # Errors
 /// When anything was lost, doubled or changed, or a process ended by itself.
 pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
+    let detour = Detour::open().await?;
+    run(scenario, KINDS, EVENT, Some(detour)).await
+}
+
+/// Runs it with three brokers, which hold everything three times.
+///
+/// # Errors
+/// As [`aggregator`].
+pub async fn cluster(scenario: AggregatorScenario) -> Result<()> {
+    run(scenario, KINDS_OF_A_CLUSTER, EVENT_OF_A_CLUSTER, None).await
+}
+
+async fn run(
+    scenario: AggregatorScenario,
+    kinds: &'static [(Kind, u32)],
+    event: Duration,
+    detour: Option<Detour>,
+) -> Result<()> {
     let seed = scenario.seed.unwrap_or_else(rand::random);
     let mut journal = Journal::begin(scenario.logs.as_deref())?;
     let begun = Instant::now();
@@ -91,11 +125,13 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
     system.settings.extend(SETTINGS);
     let system = system;
     system.make_topics(PARTITIONS).await?;
-    let detour = Detour::open().await?;
-    let way = detour.address();
+    let way = match &detour {
+        Some(detour) => detour.address(),
+        None => system.stack.bootstrap_servers.clone(),
+    };
 
     let rules = Rules {
-        kinds: KINDS,
+        kinds,
         members: 3,
         crew: 2..=5,
         pause: Duration::from_secs(1)..=Duration::from_secs(3),
@@ -118,7 +154,7 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
         servers: Servers::of_this_run(),
         role: "windfarm_sink",
         crew,
-        detour: Some(detour),
+        detour,
         journal,
         freeze: scenario.freeze,
         counts: BTreeMap::new(),
@@ -128,7 +164,7 @@ pub async fn aggregator(scenario: AggregatorScenario) -> Result<()> {
     chaos.start(&rules)?;
     let _sink = system.start_sink();
     let events = u32::try_from(scenario.events).unwrap_or(u32::MAX);
-    let mut streams = start_streams(&system, (EVENT * events).max(SHORTEST), seed);
+    let mut streams = start_streams(&system, (event * events).max(SHORTEST), seed);
 
     chaos.run(Plan::new(rules, seed).take(scenario.events)).await?;
     chaos.journal.note(format_args!("events: {:?}", chaos.counts));

@@ -174,6 +174,7 @@ impl<'a> Crew<'a> {
                 ensure!(
                     status.success()
                         || self.may_be_fenced(one.member, status)
+                        || self.may_have_lost_its_coordinator(one.member, status)
                         || self.may_be_new(one.member, status),
                     "{} {} left with {status}{}",
                     self.name,
@@ -205,6 +206,17 @@ impl<'a> Crew<'a> {
     /// Whether a program that ended so was perhaps fenced, and said that it cannot go on.
     fn may_be_fenced(&self, member: Member, status: ExitStatus) -> bool {
         self.is_supervised && is_named(member) && status.code() == Some(1)
+    }
+
+    /// Whether a program that ended so was told to end while its client waited for a coordinator that had gone with its
+    /// broker, for which the client has no limit; it must have said so.
+    fn may_have_lost_its_coordinator(&self, member: Member, status: ExitStatus) -> bool {
+        let has_waited = |said: &str| {
+            ["not stopped within", "could not be given back within"]
+                .iter()
+                .any(|why| said.contains(why))
+        };
+        self.is_supervised && status.code() == Some(1) && has_waited(&self.said(member))
     }
 
     /// Asks all to leave, and waits until they have.

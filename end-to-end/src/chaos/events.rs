@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::in_sync::until_in_sync;
 use super::plan::{Action, Manner, Rules, Server, Step};
 use super::{Crew, Detour, Journal};
 use crate::{Servers, System};
@@ -16,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How long nothing passes between the members and Kafka.
 const BLOCK: Duration = Duration::from_secs(5);
+
+/// How long the brokers of a cluster may take until each has everything again.
+const IN_SYNC: Duration = Duration::from_secs(60);
 
 /// Sessions that may be ended: those of the program's role in this installation's database.
 const SESSIONS: &str = "SELECT pid, application_name FROM pg_stat_activity \
@@ -119,7 +123,7 @@ impl Chaos<'_> {
             }
             Action::Join(member) => ("join", self.crew.start(member)?),
             Action::Leave(member) => ("leave", self.crew.leave(member)?),
-            Action::Restart(server, manner) => self.restart(server, manner),
+            Action::Restart(server, manner) => self.restart(server, manner)?,
             Action::Cut(which) => ("cut", self.cut(which).await?),
             Action::Block => {
                 let detour = self.detour.as_ref().context("there is no way to be blocked")?;
@@ -131,10 +135,12 @@ impl Chaos<'_> {
         Ok(format!("{kind:<18} {told}"))
     }
 
-    fn restart(&self, server: Server, manner: Manner) -> (&'static str, String) {
+    fn restart(&self, server: Server, manner: Manner) -> Result<(&'static str, String)> {
         let name = match server {
             Server::Postgres => "postgres",
             Server::Kafka => "kafka",
+            Server::Kafka2 => "kafka-2",
+            Server::Kafka3 => "kafka-3",
             Server::Registry => "registry",
         };
         let begun = Instant::now();
@@ -153,10 +159,13 @@ impl Chaos<'_> {
             }
         };
         self.servers.start(name);
-        (
+        if matches!(server, Server::Kafka | Server::Kafka2 | Server::Kafka3) {
+            tokio::task::block_in_place(|| until_in_sync(&self.system.stack.kafka(), IN_SYNC))?;
+        }
+        Ok((
             kind,
             format!("{name}, back after {:.1} s", begun.elapsed().as_secs_f64()),
-        )
+        ))
     }
 
     async fn cut(&self, which: usize) -> Result<String> {

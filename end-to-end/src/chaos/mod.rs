@@ -9,6 +9,7 @@ mod aggregator;
 mod crew;
 mod detour;
 mod events;
+mod in_sync;
 mod journal;
 mod judge;
 pub mod plan;
@@ -16,7 +17,7 @@ mod settled;
 mod sink;
 mod watch;
 
-pub use aggregator::{AggregatorScenario, aggregator};
+pub use aggregator::{AggregatorScenario, aggregator, cluster};
 pub use crew::Crew;
 pub use detour::Detour;
 pub use events::Chaos;

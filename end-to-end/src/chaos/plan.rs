@@ -15,8 +15,12 @@ pub type Member = u32;
 pub enum Server {
     /// PostgreSQL.
     Postgres,
-    /// Kafka.
+    /// Kafka; of a cluster its first broker.
     Kafka,
+    /// Its second broker.
+    Kafka2,
+    /// Its third broker.
+    Kafka3,
     /// The schema registry.
     Registry,
 }

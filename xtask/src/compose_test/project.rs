@@ -180,7 +180,7 @@ impl Project {
         command.args(arguments).env("API_BOOTSTRAP_KEY", API_KEY);
         command.env("PREBUILT", &self.programs);
         let ports = [
-            ("KAFKA_PORT", self.ports.kafka),
+            ("KAFKA_PORT", self.ports.broker(1).clients),
             ("REGISTRY_PORT", self.ports.registry),
             ("POSTGRES_PORT", self.ports.postgres),
             ("API_PORT", self.ports.api),
