@@ -1,4 +1,4 @@
-//! The floor: consumers set up as the aggregator's, which only count.
+//! The floor: consumers set up as the aggregator's, which only count, one record for each `poll`.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -48,7 +48,12 @@ pub(crate) fn run(threads: u16) -> Result<()> {
 impl Share {
     /// Every partition that is this thread's.
     fn of(args: &stream_aggregator::Args, thread: u16, threads: u16) -> Result<Self> {
-        let config = stream_aggregator::consumer_config(args, &format!("drain-{thread}"), "drain", thread);
+        let mut config =
+            stream_aggregator::consumer_config(args, &format!("drain-{thread}"), "drain", thread);
+        // all of its partitions share one queue, and `poll` is quickest with much in it
+        config
+            .set("queued.min.messages", "20000")
+            .set("fetch.message.max.bytes", "1048576");
         let consumer: BaseConsumer = config.create().context("kafka consumer")?;
         let topic = args.kafka.topics().readings;
         let metadata = consumer

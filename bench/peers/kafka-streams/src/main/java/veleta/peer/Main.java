@@ -23,7 +23,7 @@ import org.apache.kafka.streams.state.Stores;
 
 /**
  * {@code Main BROKERS TOPIC PARTITIONS RECORDS APPLICATION memory|rocksdb exactly_once_v2|at_least_once STATE_FOLDER}: reads
- * the topic to its end. Tells on standard output when it has warmed up on a sixth of the records, and when it has processed
+ * the topic to its end. Tells on standard output when it has warmed up on a third of the records, and when it has processed
  * all; ends when standard input does.
  */
 public final class Main {
@@ -54,7 +54,7 @@ public final class Main {
                 .filter(metric -> metric.metricName().name().equals("process-total")
                         && metric.metricName().group().equals("stream-thread-metrics"))
                 .toList();
-        tell("working", until(processed, records / 6));
+        tell("working", until(processed, records / 3));
         tell("done", until(processed, records));
         while (System.in.read() >= 0) {
             // until the other side has asked the kernel about us
@@ -90,6 +90,8 @@ public final class Main {
         settings.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 10_000);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 10_000);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), 4 << 20);
+        // what a thread is given is known soon
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG), 500);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 256 << 10);
         return settings;
