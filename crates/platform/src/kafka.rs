@@ -49,9 +49,6 @@ impl KafkaArgs {
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("client.id", client_id)
-            // by default a broker that was away is tried again each ten seconds; and a transaction whose coordinator is there
-            // waits for that, whatever time it is given, while the group waits for its member
-            .set("reconnect.backoff.max.ms", "1000")
             .set("allow.auto.create.topics", "false");
         for (key, value) in &self.config.0 {
             config.set(key, value);
