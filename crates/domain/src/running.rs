@@ -1,7 +1,7 @@
 //! The statistics of one turbine while its readings come: those of [`crate::stats`], laid out so that the usual reading
-//! touches little memory and neither asks what a metric is nor whether it has been there before.
+//! touches little memory and does not ask whether a metric has been there before.
 
-use crate::stats::{DirectionStats, Extreme, MetricStats, ScalarStats, sin_cos_of_degrees};
+use crate::stats::{DirectionStats, Extreme, MetricStats, ScalarStats, sin_cos_of_degrees, update_moments};
 use crate::{Metric, MetricKind, Metrics, Timestamp};
 
 /// The statistics of each metric; without values those of a metric are as [`Running::NONE`].
@@ -34,11 +34,7 @@ impl Running {
         self.count = self.count.saturating_add(1);
         let (first, second) = &mut self.moments;
         match kind {
-            MetricKind::Scalar => {
-                let delta = value - *first;
-                *first += delta / f64::from(self.count);
-                *second += delta * (value - *first);
-            }
+            MetricKind::Scalar => update_moments(f64::from(self.count), first, second, value),
             MetricKind::Direction => {
                 let (sin, cos) = sin_cos_of_degrees(value);
                 *first += sin;

@@ -71,9 +71,7 @@ impl<T: Ord + Clone> ScalarStats<T> {
     /// Takes one more value.
     pub fn push(&mut self, next: Extreme<T>) {
         self.count += 1;
-        let delta = next.value - self.mean;
-        self.mean += delta / self.count as f64;
-        self.m2 += delta * (next.value - self.mean);
+        update_moments(self.count as f64, &mut self.mean, &mut self.m2, next.value);
         self.min.take_if_less(next.clone());
         self.max.take_if_greater(next);
     }
@@ -159,6 +157,14 @@ impl<T: Ord + Clone> DirectionStats<T> {
         let resultant = self.resultant();
         (resultant >= LEAST_RESULTANT).then(|| (-2.0 * resultant.ln()).max(0.0).sqrt().to_degrees())
     }
+}
+
+/// Takes `value`, the `count`th, into mean and `m2`: Welford's formula.
+#[inline]
+pub(crate) fn update_moments(count: f64, mean: &mut f64, m2: &mut f64, value: f64) {
+    let delta = value - *mean;
+    *mean += delta / count;
+    *m2 += delta * (value - *mean);
 }
 
 /// Sine and cosine of a direction in degrees, at least 0, to a unit in the last place and some; of the four winds exactly.

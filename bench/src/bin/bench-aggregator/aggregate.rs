@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const PROCESSED: &str = "windfarm_stream_aggregator_records_processed_total";
 
 /// By the time that one in so many of the records is processed, each thread has its partitions: it and its peer alike.
-pub(crate) const WARM_UP: u64 = 3;
+const WARM_UP: u64 = 3;
 
 /// An aggregator that has committed nothing more for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
