@@ -11,7 +11,7 @@ use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use crate::args::GroupProtocol;
 
 use super::metrics;
-use super::queues::Waker;
+use super::queues::Funnel;
 use super::stream::{Input, Stream};
 
 /// The stream of one thread, where its consumer's callbacks find it. They run inside `poll`, on the same thread.
@@ -20,8 +20,7 @@ pub(super) struct Callbacks {
     readings: String,
     kafka: HealthHandle,
     protocol: GroupProtocol,
-    /// Wakes the thread when there is something to read.
-    pub(super) waker: Waker,
+    pub(super) funnel: Funnel,
 }
 
 /// For how long the group's coordinator must have been there for a member that is told of no partitions to have none,
@@ -36,7 +35,7 @@ impl Callbacks {
             stream: Mutex::new(stream),
             kafka,
             protocol,
-            waker: Waker::of_this_thread(),
+            funnel: Funnel::of_this_thread(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Records by the batch, straight from librdkafka: `rd_kafka_consume_callback` hands over many under one lock, where the
 //! client's own `poll` makes an event, a shared pointer and four looks at the clock of each.
 //!
-//! Each partition keeps a queue of its own, cut off from the consumer's *before* the partition is assigned, so that none
-//! of its records ever lies in another. The consumer's own queue keeps what is no record: rebalances, statistics, errors
-//! of the client. What is fetched ahead stays bounded by `queued.min.messages` and `queued.max.messages.kbytes`, which
-//! librdkafka counts by queue.
+//! What is fetched of the partitions goes into one queue of ours, led there *before* they are assigned, so that none of it
+//! ever lies in the consumer's own. That one keeps what is no record: rebalances, statistics, errors of the client. It is one
+//! queue and not one for each partition, since librdkafka asks the broker for those partitions whose queue is not full: with
+//! a queue each, one with a backlog waits for a broker that waits for something to come into the others.
 //!
 //! Of the calls that hand over many, only this one is right for us: `rd_kafka_consume_batch_queue` counts the end of a
 //! partition as a record of the position, so that a partition is resumed beyond its end; and
@@ -21,14 +21,16 @@ use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::slice;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
 use domain::Timestamp;
 use rdkafka::bindings::{
-    rd_kafka_consume_callback, rd_kafka_message_timestamp, rd_kafka_queue_cb_event_enable,
-    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_consumer,
-    rd_kafka_queue_get_partition, rd_kafka_queue_length, rd_kafka_topic_destroy, rd_kafka_topic_new,
+    rd_kafka_consume_callback, rd_kafka_consume_callback_queue, rd_kafka_message_timestamp,
+    rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy, rd_kafka_queue_forward,
+    rd_kafka_queue_get_consumer, rd_kafka_queue_get_partition, rd_kafka_queue_length, rd_kafka_queue_new,
+    rd_kafka_topic_destroy, rd_kafka_topic_new,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
@@ -36,17 +38,22 @@ use rdkafka::types::{RDKafka, RDKafkaMessage, RDKafkaQueue, RDKafkaTopic};
 
 use crate::machine::Record;
 
-/// What wakes the stream thread when something has come into one of its queues. To be kept where it lives as long as the
-/// client: in its context.
-pub(super) struct Waker(Box<Thread>);
+/// Where a consumer's records go, and whom they wake. To be kept where it lives as long as the client: in its context.
+pub(super) struct Funnel {
+    /// The stream thread; boxed since librdkafka keeps its address.
+    thread: Box<Thread>,
+    /// The queue of all partitions; null while nobody serves it.
+    records: AtomicPtr<RDKafkaQueue>,
+}
 
-/// The queues of the partitions of one topic, of a consumer that outlives them.
+/// The queues of a consumer that outlives them.
 pub(super) struct Queues<'c> {
+    /// That of the partitions.
     topic: NonNull<RDKafkaTopic>,
     /// The consumer's own.
     events: NonNull<RDKafkaQueue>,
-    /// That of the consumer, which the topic is of.
-    _waker: &'c Waker,
+    /// Holds the records' queue; it is in the context of the consumer, which the topic is of.
+    funnel: &'c Funnel,
 }
 
 /// What is told of a partition instead of a record.
@@ -56,40 +63,39 @@ pub(super) struct Told<'m> {
     pub(super) reason: Cow<'m, str>,
 }
 
-impl Waker {
+impl Funnel {
     /// Wakes the thread that calls this.
     pub(super) fn of_this_thread() -> Self {
-        Self(Box::new(std::thread::current()))
+        Self {
+            thread: Box::new(std::thread::current()),
+            records: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
-    /// Waits until something has come into a queue since it was last found empty, or `patience` is over.
-    pub(super) fn wait(patience: Duration) {
-        std::thread::park_timeout(patience);
-    }
-
-    /// Cuts these partitions' queues off from the consumer's; to be called before they are assigned.
-    pub(super) fn cut_off<C: ConsumerContext>(
+    /// Leads what is fetched of these partitions into the queue of records; to be called before they are assigned.
+    pub(super) fn lead<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         topic: &str,
         partitions: impl IntoIterator<Item = i32>,
     ) {
         let topic = named(topic);
+        let records = self.records.load(Ordering::Relaxed);
         for partition in partitions {
             // SAFETY: the client lives as long as `consumer`, and the name ends with a zero.
             let queue =
                 unsafe { rd_kafka_queue_get_partition(client_of(consumer), topic.as_ptr(), partition) };
+            // SAFETY: both queues are ours, or the second is null: then they stay in the partition's own.
+            unsafe { rd_kafka_queue_forward(queue, records) };
+            self.wake_for(queue); // a partition that was let go just now may yet be led back into its own
             // SAFETY: the queue is ours until it is destroyed, which only ends our hold on it.
-            unsafe { rd_kafka_queue_forward(queue, ptr::null_mut()) };
-            self.call(queue);
-            // SAFETY: the same.
             unsafe { rd_kafka_queue_destroy(queue) };
         }
     }
 
     /// Sees to it that what comes into `queue` while that is empty wakes the thread.
-    fn call(&self, queue: *mut RDKafkaQueue) {
-        let thread: *const Thread = &*self.0;
+    fn wake_for(&self, queue: *mut RDKafkaQueue) {
+        let thread: *const Thread = &*self.thread;
         // SAFETY: the thread's handle stays where it is, and the client's context, where this lies, outlives everything that
         // puts something into a queue.
         unsafe { rd_kafka_queue_cb_event_enable(queue, Some(wake), thread.cast_mut().cast()) };
@@ -104,23 +110,33 @@ unsafe extern "C" fn wake(_client: *mut RDKafka, thread: *mut c_void) {
 }
 
 impl<'c> Queues<'c> {
-    /// Those of `topic`, and the consumer's own, which wakes the thread from now on; `waker` lies in the consumer's context.
+    /// Those of `topic`, and the consumer's own, which wake the thread from now on; `funnel` lies in the consumer's context.
     pub(super) fn of<C: ConsumerContext>(
         consumer: &'c BaseConsumer<C>,
         topic: &str,
-        waker: &'c Waker,
+        funnel: &'c Funnel,
     ) -> Self {
         let client = client_of(consumer);
         // SAFETY: the client lives as long as `consumer`, which is a consumer and so has such a queue.
         let events = unsafe { rd_kafka_queue_get_consumer(client) };
-        waker.call(events);
+        // SAFETY: the same.
+        let records = unsafe { rd_kafka_queue_new(client) };
+        for queue in [events, records] {
+            funnel.wake_for(queue);
+        }
+        funnel.records.store(records, Ordering::Relaxed);
         // SAFETY: the same; the name ends with a zero, and is copied.
         let topic = unsafe { rd_kafka_topic_new(client, named(topic).as_ptr(), ptr::null_mut()) };
         Self {
             topic: NonNull::new(topic).expect("librdkafka knows the topic that it has subscribed to"),
             events: NonNull::new(events).expect("a consumer that is of a group has a queue"),
-            _waker: waker,
+            funnel,
         }
+    }
+
+    /// Waits until something has come into a queue since it was last found empty, or `patience` is over.
+    pub(super) fn wait(&self, patience: Duration) {
+        std::thread::park_timeout(patience);
     }
 
     /// Whether the consumer has something to tell besides records. One `poll` that does not wait serves one of these, so that
@@ -130,8 +146,8 @@ impl<'c> Queues<'c> {
         unsafe { rd_kafka_queue_length(self.events.as_ptr()) > 0 }
     }
 
-    /// Hands over what has been fetched of `partition`, one after the other and at most `consume.callback.max.messages`: each
-    /// record, or what is told instead of one. Does not wait. How many there were.
+    /// Hands over from the queue that `partition` is led to, one after the other and at most `consume.callback.max.messages`:
+    /// each record, of whichever partition, or what is told instead of one. Does not wait. How many there were.
     pub(super) fn hand_over<F>(&self, partition: i32, take: F) -> usize
     where
         F: FnMut(Result<Record<'_>, Told<'_>>),
@@ -152,12 +168,22 @@ impl<'c> Queues<'c> {
         }
         usize::try_from(count).unwrap_or(0) // below zero for a partition that it does not know
     }
+
+    /// Drops what is still there when no partition is ours any more: it would lie there until one is.
+    pub(super) fn drop_records(&self) {
+        let records = self.funnel.records.load(Ordering::Relaxed);
+        // SAFETY: the queue is ours, and lives as long as this.
+        unsafe { rd_kafka_consume_callback_queue(records, 0, Some(dropped), ptr::null_mut()) };
+    }
 }
 
 impl Drop for Queues<'_> {
     fn drop(&mut self) {
-        // SAFETY: they were got by `of`, and are destroyed once, before the client.
+        let records = self.funnel.records.swap(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: they were got by `of`, and are destroyed once, before the client; what else is led to the records' queue is
+        // dropped from now on.
         unsafe {
+            rd_kafka_queue_destroy(records);
             rd_kafka_queue_destroy(self.events.as_ptr());
             rd_kafka_topic_destroy(self.topic.as_ptr());
         }
@@ -169,6 +195,8 @@ struct Taker<F> {
     /// What must not pass through librdkafka.
     panic: Option<Box<dyn Any + Send>>,
 }
+
+unsafe extern "C" fn dropped(_message: *mut RDKafkaMessage, _: *mut c_void) {}
 
 /// # Safety
 /// `taker` points to a `Taker<F>` that nobody else uses meanwhile, `message` to a message.

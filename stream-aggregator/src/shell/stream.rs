@@ -62,8 +62,6 @@ pub(super) struct Stream {
     pub(super) hindrance: Option<String>,
     pub(super) commit_began: Instant,
     pub(super) in_rebalance: bool,
-    /// Partitions that were ours and are not any more, while something may have been fetched of them.
-    pub(super) released: Vec<i32>,
 }
 
 impl Stream {
@@ -210,12 +208,10 @@ impl Stream {
 
     fn assign(&mut self, positions: &[(i32, i64)], consumer: &GroupConsumer) {
         let partitions = positions.iter().map(|&(partition, _)| partition);
-        self.released
-            .retain(|&released| positions.iter().all(|&(partition, _)| partition != released));
         consumer
             .context()
-            .waker
-            .cut_off(consumer, &self.readings, partitions);
+            .funnel
+            .lead(consumer, &self.readings, partitions);
         let assigned = list(&self.readings, positions.iter().copied()).and_then(|list| {
             if is_cooperative(consumer) {
                 consumer.incremental_assign(&list)
@@ -232,7 +228,6 @@ impl Stream {
         for &partition in partitions {
             metrics::lag(partition, 0); // whoever has it now tells how far behind it is
             self.clocks.forget(partition);
-            self.released.push(partition);
         }
         let unassigned = if is_cooperative(consumer) {
             list(&self.readings, partitions.iter().map(|&partition| (partition, 0)))

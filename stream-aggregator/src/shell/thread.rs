@@ -16,7 +16,7 @@ use super::fitted::{LARGEST_MESSAGE, Room};
 use super::ledger::Ledger;
 use super::outputs::{Outputs, SchemaIds};
 use super::producer::TransactionalProducer;
-use super::queues::{Queues, Told, Waker};
+use super::queues::{Queues, Told};
 use super::schemas::Schemas;
 use super::stream::{GroupConsumer, Input, Stream};
 use crate::args::{Args, GroupArgs, GroupProtocol};
@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// The same while something should be committed soon.
 const SHORT_POLL: Duration = Duration::from_millis(2);
 
-/// So many records of a partition are dealt with before the next one's turn.
+/// So many records are dealt with at once.
 const BATCH: usize = 256;
 
 /// The client's default, bytes.
@@ -72,7 +72,7 @@ fn work(consumer: &GroupConsumer, deps: &Deps) -> anyhow::Result<()> {
     let queues = Queues::of(
         consumer,
         &deps.args.kafka.topics().readings,
-        &consumer.context().waker,
+        &consumer.context().funnel,
     );
     while !deps.stop.is_cancelled() {
         turn(consumer, &queues);
@@ -119,7 +119,6 @@ fn join(thread: u16, deps: &Deps) -> anyhow::Result<Option<GroupConsumer>> {
         hindrance: Some("starting".to_owned()), // as health has it until it is told otherwise
         commit_began: Instant::now(),
         in_rebalance: false,
-        released: Vec::new(),
     };
     let callbacks = Callbacks::new(stream, deps.health.component("kafka"), args.group.group_protocol);
     let consumer: GroupConsumer = consumer_config(args, &client_id, &deps.instance, thread)
@@ -143,10 +142,9 @@ fn connect(producer: &mut TransactionalProducer, stop: &CancellationToken) -> an
     Ok(false)
 }
 
-/// Deals with what has come, of each partition at most a batch; if that is nothing, waits for more.
+/// Deals with what has come, at most a batch for each partition; if that is nothing, waits for more.
 fn turn(consumer: &GroupConsumer, queues: &Queues<'_>) {
     serve(consumer, queues);
-    drop_released(consumer, queues);
     let mut seen = Seen::default();
     let mut next = 0;
     while let Some(partition) = partition_from(consumer, next) {
@@ -167,6 +165,9 @@ fn turn(consumer: &GroupConsumer, queues: &Queues<'_>) {
         seen.a_full_batch |= count >= BATCH;
         next = partition + 1;
     }
+    if next == 0 {
+        queues.drop_records(); // of partitions that were ours
+    }
     let mut stream = consumer.context().stream();
     if seen.an_end || seen.a_full_batch {
         stream.machine.set_behind(!seen.an_end);
@@ -175,7 +176,7 @@ fn turn(consumer: &GroupConsumer, queues: &Queues<'_>) {
     let patience = if stream.wants_tick() { SHORT_POLL } else { POLL };
     drop(stream);
     if !seen.anything {
-        Waker::wait(patience);
+        queues.wait(patience);
     }
 }
 
@@ -185,12 +186,6 @@ struct Seen {
     anything: bool,
     a_full_batch: bool,
     an_end: bool,
-}
-
-/// Drops what had been fetched of partitions that are not ours any more: else it would lie there until they are again.
-fn drop_released(consumer: &GroupConsumer, queues: &Queues<'_>) {
-    let released = &mut consumer.context().stream().released;
-    released.retain(|&partition| queues.hand_over(partition, |_| {}) > 0);
 }
 
 fn partition_from(consumer: &GroupConsumer, number: i32) -> Option<i32> {
@@ -262,10 +257,9 @@ pub fn consumer_config(args: &Args, client_id: &str, instance: &str, thread: u16
             "max.poll.interval.ms",
             longest_silence(group).as_millis().to_string(),
         )
-        // a partition with a backlog waits while the broker waits for something to come into those that have none
-        .set("fetch.wait.max.ms", "10")
-        // what is fetched ahead of each partition: so little that it still lies in the processor's cache when its turn comes
-        .set("queued.min.messages", "8000")
+        .set("fetch.wait.max.ms", "50")
+        // what is fetched ahead: so little that it still lies in the processor's cache when its turn comes
+        .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.message.max.bytes", "524288")
         // how soon a partition that had enough is fetched from again: by default after a second, in which a backlog stands
