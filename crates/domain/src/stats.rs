@@ -174,15 +174,23 @@ pub(crate) fn sin_cos_of_degrees(degrees: f64) -> (f64, f64) {
     // at most 45 degrees from there, for which these terms of the two series suffice
     let x = (degrees - quarter as f64 * 90.0).to_radians();
     let square = x * x;
-    let series = |terms: [f64; 9]| terms.into_iter().rev().fold(0.0, |sum, term| sum * square + term);
-    let sin = x * series(SINE);
-    let cos = series(COSINE);
+    let sin = x * series(SINE, square);
+    let cos = series(COSINE, square);
     match quarter & 3 {
         0 => (sin, cos),
         1 => (cos, -sin),
         2 => (-sin, -cos),
         _ => (-cos, sin),
     }
+}
+
+/// Σ of the terms with the powers of `x`; in pairs (Estrin's scheme), since a sum term by term waits for each one before.
+fn series(terms: [f64; 9], x: f64) -> f64 {
+    let [a, b, c, d, e, f, g, h, i] = terms;
+    let (x2, x4) = (x * x, x * x * (x * x));
+    let low = (a + b * x) + (c + d * x) * x2;
+    let high = (e + f * x) + (g + h * x) * x2;
+    low + (high + i * x4) * x4
 }
 
 /// ±1/n! of the odd n, for the powers of x² of sin(x)/x.
