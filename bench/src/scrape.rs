@@ -1,6 +1,12 @@
 //! A program's `/metrics`.
 
+use std::sync::LazyLock;
+
 use anyhow::{Context, Result};
+use reqwest::Client;
+
+/// One for all: each new one reads all certificates that the machine trusts, which is felt in what is measured.
+static CLIENT: LazyLock<Client> = LazyLock::new(Client::new);
 
 /// A page in Prometheus' text format.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +19,9 @@ impl Metrics {
     /// When it does not answer.
     pub async fn of(address: &str) -> Result<Self> {
         let url = format!("http://{address}/metrics");
-        let response = reqwest::get(&url)
+        let response = CLIENT
+            .get(&url)
+            .send()
             .await
             .with_context(|| format!("asking {url}"))?;
         Ok(Self(response.text().await.context("reading the metrics")?))
