@@ -74,6 +74,7 @@ pub struct Machine {
     recreated: VecDeque<Instant>,
     /// Transactions aborted since the last one that was committed.
     aborts: u32,
+    last_abort: Option<Instant>,
     /// What is tried in vain, by partition.
     tries: BTreeMap<i32, Tries>,
     joined: bool,
@@ -156,6 +157,7 @@ impl Machine {
             last_commit: None,
             recreated: VecDeque::new(),
             aborts: 0,
+            last_abort: None,
             tries: BTreeMap::new(),
             joined: false,
             stopping: false,

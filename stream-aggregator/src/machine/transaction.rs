@@ -15,6 +15,10 @@ const RECREATIONS_WITHIN: Duration = Duration::from_secs(60);
 /// After so many transactions in a row that had to be aborted, the next one will have to be, too.
 const MOST_ABORTS: u32 = 10;
 
+/// After each of these but the first the next one waits for that much longer, 36 s all together: a group that has lost us takes
+/// its time until it has us again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Machine {
     pub(super) fn begin(&mut self) {
         if !self.transaction_open {
@@ -31,7 +35,13 @@ impl Machine {
         } else {
             self.settings.commit_interval
         };
-        self.touched && since >= interval
+        self.touched && since >= interval && !self.is_pausing(now)
+    }
+
+    fn is_pausing(&self, now: Instant) -> bool {
+        let pause = PAUSE * self.aborts.saturating_sub(1);
+        self.last_abort
+            .is_some_and(|last| now.saturating_duration_since(last) < pause)
     }
 
     /// Sends the checkpoints that have changed, then waits for everything that was sent.
@@ -87,15 +97,16 @@ impl Machine {
             | (_, Answer::Failed(Trouble::Fenced(why))) => {
                 self.recreate(&why, now);
             }
-            (_, Answer::Failed(Trouble::Abort(why) | Trouble::Retry(why))) => self.refused(&why),
+            (_, Answer::Failed(Trouble::Abort(why) | Trouble::Retry(why))) => self.refused(&why, now),
             (_, _) => self.start_abort(),
         }
     }
 
     /// The transaction cannot be committed.
-    fn refused(&mut self, why: &str) {
+    fn refused(&mut self, why: &str, now: Instant) {
         self.start_abort();
         self.aborts += 1;
+        self.last_abort = Some(now);
         if self.aborts >= MOST_ABORTS {
             self.fail(format!(
                 "{MOST_ABORTS} transactions in a row had to be aborted, the last one because of: {why}"

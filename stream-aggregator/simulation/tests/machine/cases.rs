@@ -254,13 +254,34 @@ fn transactions_that_are_refused_again_and_again_end_the_program() {
         );
         stage.tick(1_000); // takes the partition up again
         stage.read();
-        stage.tick(1_000);
+        stage.tick(9_000);
     }
     let why = stage.process.failed.unwrap();
     assert!(
         why.contains("10 transactions in a row") && why.contains("message too large"),
         "{why}"
     );
+}
+
+#[test]
+fn after_each_refused_transaction_the_next_one_waits_longer() {
+    let mut stage = Stage::started(&[(0.0, "north T1 1 5")]);
+    stage.read();
+    let mut tried_at = Vec::new();
+    while tried_at.len() < 5 {
+        stage.plan(
+            |question| *question == Question::Drain,
+            Trouble::Abort("unknown member".into()),
+        );
+        while !stage.process.questions.contains(&Question::Drain) {
+            stage.tick(50);
+            stage.read();
+        }
+        tried_at.push(stage.broker.now);
+        stage.process.questions.clear();
+    }
+    let pauses: Vec<_> = tried_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses, [100, 1_000, 2_000, 3_000]); // the first two ticks later: it is read back, and tried
 }
 
 #[test]
@@ -275,7 +296,7 @@ fn now_and_then_a_transaction_may_be_refused() {
         }
         stage.tick(1_000);
         stage.read();
-        stage.tick(1_000);
+        stage.tick(9_000);
         assert_eq!(stage.process.failed, None);
     }
 }
@@ -372,7 +393,7 @@ fn a_producer_that_is_refused_again_and_again_ends_the_program() {
         stage.plan(|question| *question == Question::Commit, trouble);
         stage.tick(1_000); // takes the partition up again
         stage.read();
-        stage.tick(1_000);
+        stage.tick(9_000);
     }
     let why = stage.process.failed.unwrap();
     assert!(
