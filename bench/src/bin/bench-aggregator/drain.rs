@@ -48,13 +48,10 @@ pub(crate) fn run(threads: u16) -> Result<()> {
 impl Share {
     /// Every partition that is this thread's.
     fn of(args: &stream_aggregator::Args, thread: u16, threads: u16) -> Result<Self> {
-        let mut config =
-            stream_aggregator::consumer_config(args, &format!("drain-{thread}"), "drain", thread);
-        // all of its partitions share one queue, and `poll` is quickest with much in it
-        config
-            .set("queued.min.messages", "20000")
-            .set("fetch.message.max.bytes", "1048576");
-        let consumer: BaseConsumer = config.create().context("kafka consumer")?;
+        let consumer: BaseConsumer =
+            stream_aggregator::consumer_config(args, &format!("drain-{thread}"), "drain", thread)
+                .create()
+                .context("kafka consumer")?;
         let topic = args.kafka.topics().readings;
         let metadata = consumer
             .fetch_metadata(Some(&topic), ANSWER)
