@@ -16,7 +16,7 @@ pub(crate) struct Settings {
     pub(crate) simulation: Option<Simulation>,
     /// Whether the data must survive a loss of power. Tests throw it away, and are quicker without.
     pub(crate) durable: bool,
-    /// Whether the servers are set up for measuring: more memory, and the virtual machine's full speed.
+    /// Whether the servers are set up for measuring: with more memory.
     #[serde(default)]
     pub(crate) measured: bool,
 }

@@ -21,7 +21,7 @@ use crate::stack::CARGO;
 use crate::test_count::TestCount;
 
 /// What needs no server in any of its tests.
-const PURE: [&str; 4] = ["domain", "windowing", "avro", "simulation"];
+const PURE: [&str; 3] = ["domain", "windowing", "simulation"];
 
 /// Other people's clients that the API's tests run: InfluxDB's own.
 const CLIENTS: [&str; 1] = ["influxdb-client==1.50.0"];
