@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 mark=veleta.stand-in                        # docker image ls --filter label=veleta.stand-in
-kafka=4.3.1 registry=3.3.3
+kafka=4.2.1 registry=3.3.3
 
 tools() { # what a stand-in is made with
   [ -z "$(for tool in mmdebstrap mvn xz; do command -v "$tool" >/dev/null || echo "$tool"; done)" ] && return

@@ -27,7 +27,7 @@ async fn three_sinks_lose_and_double_nothing_whatever_happens_to_them() {
 async fn three_aggregators_lose_and_double_nothing_whatever_happens_to_them() {
     let _alone = SERVERS.lock().await;
     let scenario = AggregatorScenario {
-        // its six events are of every kind, with a restart of Kafka and a freeze early on
+        // its six events are of every kind, with a kill -9 of Kafka and a freeze early on
         seed: Some(876),
         events: 6,
         group_protocol: GroupProtocol::Classic,

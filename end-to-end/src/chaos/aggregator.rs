@@ -16,19 +16,18 @@ use super::watch::{Stop, Watch};
 use super::{Chaos, Crew, Detour, Journal};
 use crate::{Servers, System};
 
-/// A broker that is alone is restarted in good order only. Killed while it ends a transaction, it does not survive that by
-/// Kafka's own fault (4.3.1): as it comes back its partitions have no leader for a while, and the coordinator takes such a
-/// partition for deleted, counts the transaction as complete, and never ends it there. A cluster's brokers are killed.
+/// Kafka's two ways to restart together as likely as one of the others.
 const KINDS: &[(Kind, u32)] = &[
     (Kind::Kill, 2),
     (Kind::Freeze, 2),
-    (Kind::Restart(Server::Kafka, Manner::Fast), 2),
+    (Kind::Restart(Server::Kafka, Manner::Fast), 1),
+    (Kind::Restart(Server::Kafka, Manner::Kill), 1),
     (Kind::Block, 2),
     (Kind::Join, 2),
     (Kind::Leave, 2),
 ];
 
-/// Each broker of a cluster is lost as often as the one that is alone: it goes in good order or at once, and comes back.
+/// Of a cluster each broker is lost as often as the one that is alone: it goes in good order or at once, and comes back.
 const KINDS_OF_A_CLUSTER: &[(Kind, u32)] = &[
     (Kind::Kill, 2),
     (Kind::Freeze, 2),

@@ -225,7 +225,7 @@ impl Machine {
             .filter(|(_, slot)| matches!(slot, Slot::Stale))
             .map(|(&p, _)| p)
             .collect();
-        if !stale.is_empty() {
+        if !stale.is_empty() && !self.is_pausing(now) {
             self.jobs.push_back(Job::Commit); // never wait with a transaction open
             self.jobs.push_back(Job::Recover(Recovery::in_place(stale)));
         }

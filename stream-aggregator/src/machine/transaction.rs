@@ -15,8 +15,8 @@ const RECREATIONS_WITHIN: Duration = Duration::from_secs(60);
 /// After so many transactions in a row that had to be aborted, the next one will have to be, too.
 const MOST_ABORTS: u32 = 10;
 
-/// After each of these but the first the next one waits for that much longer, 36 s all together: a group that has lost us takes
-/// its time until it has us again.
+/// After each of these but the first the partitions are taken up again that much later, 36 s all together: a group that has
+/// lost us takes its time until it has us again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Machine {
@@ -35,10 +35,11 @@ impl Machine {
         } else {
             self.settings.commit_interval
         };
-        self.touched && since >= interval && !self.is_pausing(now)
+        self.touched && since >= interval
     }
 
-    fn is_pausing(&self, now: Instant) -> bool {
+    /// Whether nothing is taken up again yet after a transaction that was refused.
+    pub(super) fn is_pausing(&self, now: Instant) -> bool {
         let pause = PAUSE * self.aborts.saturating_sub(1);
         self.last_abort
             .is_some_and(|last| now.saturating_duration_since(last) < pause)

@@ -58,6 +58,7 @@ pub(super) struct Queues<'c> {
 
 /// What is told of a partition instead of a record.
 pub(super) struct Told<'m> {
+    pub(super) partition: i32,
     pub(super) error: KafkaError,
     /// In librdkafka's words.
     pub(super) reason: Cow<'m, str>,
@@ -85,9 +86,8 @@ impl Funnel {
             // SAFETY: the client lives as long as `consumer`, and the name ends with a zero.
             let queue =
                 unsafe { rd_kafka_queue_get_partition(client_of(consumer), topic.as_ptr(), partition) };
-            // SAFETY: both queues are ours, or the second is null: then they stay in the partition's own.
+            // SAFETY: both queues are ours, or the second is null: then the records stay in the partition's own.
             unsafe { rd_kafka_queue_forward(queue, records) };
-            self.wake_for(queue); // a partition that was let go just now may yet be led back into its own
             // SAFETY: the queue is ours until it is destroyed, which only ends our hold on it.
             unsafe { rd_kafka_queue_destroy(queue) };
         }
@@ -169,7 +169,9 @@ impl<'c> Queues<'c> {
         usize::try_from(count).unwrap_or(0) // below zero for a partition that it does not know
     }
 
-    /// Drops what is still there when no partition is ours any more: it would lie there until one is.
+    /// Drops what is still there when no partition is ours any more: it would lie there until one is. An answer of the broker
+    /// that was on its way when a partition was let go is not among it: its records lie in the partition's own queue until the
+    /// partition is ours again, or the client ends.
     pub(super) fn drop_records(&self) {
         let records = self.funnel.records.load(Ordering::Relaxed);
         // SAFETY: the queue is ours, and lives as long as this.
@@ -228,7 +230,11 @@ unsafe fn record(message: &RDKafkaMessage) -> Result<Record<'_>, Told<'_>> {
             KafkaError::MessageConsumption(code)
         };
         let reason = String::from_utf8_lossy(payload.unwrap_or_default());
-        return Err(Told { error, reason });
+        return Err(Told {
+            partition: message.partition,
+            error,
+            reason,
+        });
     }
     // SAFETY: the same; which kind of time it is need not be told.
     let appended_ms = unsafe { rd_kafka_message_timestamp(message, ptr::null_mut()) };

@@ -152,7 +152,8 @@ fn turn(consumer: &GroupConsumer, queues: &Queues<'_>) {
         let count = queues.hand_over(partition, |fetched| match fetched {
             _ if stream.failure.is_some() => {} // this is the end
             Ok(record) => stream.handle(Input::Record(record), consumer),
-            Err(Told { error, reason }) => {
+            Err(told) if !stream.machine.owns(told.partition) => {} // it was ours
+            Err(Told { error, reason, .. }) => {
                 if matches!(error, KafkaError::PartitionEOF(_)) {
                     seen.an_end = true;
                 } else {
