@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use avro::PartitionCheckpoint;
 use domain::{
-    CloseReason, Closed, DirectionStats, Extreme, FarmId, FarmWindow, Metric, MetricKind, MetricStats,
-    Metrics, OperatingStatus, Quality, RawReading, ScalarStats, Timestamp, TurbineId, TurbineWindow,
-    WindowMetrics,
+    CloseReason, Closed, Extreme, FarmId, FarmWindow, Metric, MetricStats, Metrics, OperatingStatus, Quality,
+    RawReading, Timestamp, TurbineId, TurbineWindow, WindowMetrics,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -107,31 +106,13 @@ fn window_metrics() -> impl Strategy<Value = WindowMetrics<TurbineId>> {
     vec(of(stats), Metric::COUNT).prop_map(|all| {
         let mut metrics = WindowMetrics::default();
         for (metric, stats) in Metric::ALL.into_iter().zip(all) {
-            metrics.set(metric, stats.map(|stats| of_kind(metric.kind(), stats)));
+            let stats = stats.map(|(count, first, second, min, max)| {
+                MetricStats::of_moments(metric.kind(), count, (first, second), min, max)
+            });
+            metrics.set(metric, stats);
         }
         metrics
     })
-}
-
-type Parts = (u64, f64, f64, Extreme<TurbineId>, Extreme<TurbineId>);
-
-fn of_kind(kind: MetricKind, (count, first, second, min, max): Parts) -> MetricStats<TurbineId> {
-    match kind {
-        MetricKind::Scalar => MetricStats::Scalar(ScalarStats {
-            count,
-            mean: first,
-            m2: second,
-            min,
-            max,
-        }),
-        MetricKind::Direction => MetricStats::Direction(DirectionStats {
-            count,
-            sum_sin: first,
-            sum_cos: second,
-            min,
-            max,
-        }),
-    }
 }
 
 fn extreme() -> impl Strategy<Value = Extreme<TurbineId>> {

@@ -1,7 +1,7 @@
 //! The statistics of one turbine while its readings come: those of [`crate::stats`], laid out so that the usual reading
 //! touches little memory and does not ask whether a metric has been there before.
 
-use crate::stats::{DirectionStats, Extreme, MetricStats, ScalarStats, sin_cos_of_degrees, update_moments};
+use crate::stats::{Extreme, MetricStats, sin_cos_of_degrees, update_moments};
 use crate::{Metric, MetricKind, Metrics, Timestamp};
 
 /// The statistics of each metric; without values those of a metric are as [`Running::NONE`].
@@ -80,29 +80,13 @@ impl RunningMetrics {
         let stats = move |metric: Metric| {
             let Running {
                 count,
-                moments: (first, second),
+                moments,
                 min,
                 max,
             } = self.running[metric as usize];
-            let count = u64::from(count);
             let (min_time, max_time) = self.extreme_times[metric as usize];
             let (min, max) = (extreme(min, min_time), extreme(max, max_time));
-            match metric.kind() {
-                MetricKind::Scalar => MetricStats::Scalar(ScalarStats {
-                    count,
-                    mean: first,
-                    m2: second,
-                    min,
-                    max,
-                }),
-                MetricKind::Direction => MetricStats::Direction(DirectionStats {
-                    count,
-                    sum_sin: first,
-                    sum_cos: second,
-                    min,
-                    max,
-                }),
-            }
+            MetricStats::of_moments(metric.kind(), count.into(), moments, min, max)
         };
         let is_there = |metric: &Metric| self.running[*metric as usize].count > 0;
         Metric::ALL

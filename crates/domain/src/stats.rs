@@ -220,6 +220,36 @@ pub enum MetricStats<T> {
     Direction(DirectionStats<T>),
 }
 
+impl<T> MetricStats<T> {
+    /// Put together again from what is kept of them: `count` values of a metric of that kind, mean and `m2` of a number or the
+    /// sums of sines and cosines of a direction, and the extremes.
+    pub fn of_moments(
+        kind: MetricKind,
+        count: u64,
+        moments: (f64, f64),
+        min: Extreme<T>,
+        max: Extreme<T>,
+    ) -> Self {
+        let (first, second) = moments;
+        match kind {
+            MetricKind::Scalar => Self::Scalar(ScalarStats {
+                count,
+                mean: first,
+                m2: second,
+                min,
+                max,
+            }),
+            MetricKind::Direction => Self::Direction(DirectionStats {
+                count,
+                sum_sin: first,
+                sum_cos: second,
+                min,
+                max,
+            }),
+        }
+    }
+}
+
 impl<T: Ord + Clone> MetricStats<T> {
     fn of(kind: MetricKind, first: Extreme<T>) -> Self {
         match kind {

@@ -1,9 +1,6 @@
 //! A row of a table of windows.
 
-use domain::{
-    DirectionStats, Extreme, Metric, MetricKind, MetricStats, Quality, RollUp, ScalarStats, TimeDelta,
-    Timestamp, TurbineId,
-};
+use domain::{Extreme, Metric, MetricKind, MetricStats, Quality, RollUp, TimeDelta, Timestamp, TurbineId};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Postgres, Row, Type};
@@ -118,24 +115,9 @@ impl<'r> Columns<'r> {
             self.next = first + width(kind, of);
             return Ok(None);
         }
-        let (one, two) = (self.take()?, self.take()?);
+        let moments = (self.take()?, self.take()?);
         let (min, max) = (self.extreme(turbine)?, self.extreme(turbine)?);
-        Ok(Some(match kind {
-            MetricKind::Scalar => MetricStats::Scalar(ScalarStats {
-                count,
-                mean: one,
-                m2: two,
-                min,
-                max,
-            }),
-            MetricKind::Direction => MetricStats::Direction(DirectionStats {
-                count,
-                sum_sin: one,
-                sum_cos: two,
-                min,
-                max,
-            }),
-        }))
+        Ok(Some(MetricStats::of_moments(kind, count, moments, min, max)))
     }
 
     fn extreme(&mut self, turbine: Option<&TurbineId>) -> Result<Extreme<TurbineId>, sqlx::Error> {
